@@ -1,0 +1,16 @@
+# Works with a bare Python 3.11+ with pip: uv comes from PyPI into .tools, so neither ensurepip nor a writable system Python is needed.
+export PATH := $(CURDIR)/.tools/bin:$(PATH)
+export PYTHONPATH :=
+UV = $(CURDIR)/.tools/bin/uv
+
+demo: setup        ; .venv/bin/nuages up examples/library --detach
+setup: $(UV)       ; $(UV) sync --quiet
+$(UV):             ; python3 -m pip install --quiet --disable-pip-version-check --target .tools uv
+test: setup        ; .venv/bin/pytest
+check: setup       ; .venv/bin/ruff check && .venv/bin/ruff format --check && .venv/bin/mypy && .venv/bin/lint-imports && .venv/bin/pytest tests/unit tests/contract tests/cli
+format: setup      ; .venv/bin/ruff check --fix; .venv/bin/ruff format
+bench: setup       ; .venv/bin/python bench/run.py
+docs: setup        ; $(UV) run --quiet --group docs sphinx-build -nW docs site
+
+.PHONY: demo setup test check format bench docs
+.DEFAULT_GOAL := demo

@@ -1,0 +1,69 @@
+"""Values of this room: what the project asks for, what it was resolved to, and the environment built from that."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Requirements:
+    """Where the project says what it needs. `kind` names the form (uv.lock, requirements.txt, pyproject,
+    dependency-group, poetry.lock, poetry, pdm.lock, Pipfile.lock, Pipfile, none)."""
+
+    kind: str
+    files: tuple[str, ...] = ()  # relative to the project root
+    locked: bool = False  # every version is pinned
+    group: str = ""
+    extras: tuple[str, ...] = ()
+    indexes: tuple[str, ...] = ()  # private or extra indexes, credentials removed
+    vcs: tuple[str, ...] = ()  # git+https://... requirements
+    notes: tuple[str, ...] = ()  # what was chosen among several, and how to override it
+
+
+@dataclass(frozen=True)
+class PythonHint:
+    """One place that says something about the Python version: `spec` is a PEP 440 specifier (">=3.12", "==3.11.*")."""
+
+    spec: str
+    where: str
+
+
+@dataclass(frozen=True)
+class Python:
+    """An interpreter on this machine."""
+
+    version: str  # exact: 3.12.1
+    path: str
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Lock:
+    """Every package with its exact version, as a requirements file with one `name==version` (or url) a line.
+
+    `digest` is of `text`. `source` is "project" when the project brought a lock, "resolved" when we resolved its
+    requirements once and keep the resolution beside the site (same requirements file content: same resolution).
+    """
+
+    text: str
+    digest: str
+    source: str
+    python: Python
+    versions: Mapping[str, str] = field(default_factory=dict)  # normalised name -> version
+    added: Mapping[str, str] = field(default_factory=dict)  # what the stack adds: name -> version
+    notes: tuple[str, ...] = ()  # "gunicorn 20.1 is pinned by the project; proved from 23 on"
+
+
+@dataclass(frozen=True)
+class Environment:
+    """A virtual environment in the store; one per lock, never upgraded in place."""
+
+    path: str
+    key: str
+    python: Python
+    lock: Lock
+
+    @property
+    def executable(self) -> str:
+        return f"{self.path}/bin/python"

@@ -1,0 +1,102 @@
+"""Everything that can go wrong, as a tree.
+
+NuagesError
+├── UsageError            the command line asks for something that is not there
+├── TopologyError         nuages.toml says something we can't read (where = key path)
+├── ProjectError          the Django project can't be understood or does not import
+│   └── MissingError      variables, files or services that the project needs; lists them all
+├── PythonMissingError    no interpreter that fits the project is on the machine
+├── EnvironmentBuildError requirements that don't resolve or install
+├── SettingsError         production settings are not in force; the release is refused
+├── CheckError            an audit finding of severity error stops the deploy
+├── MigrationError        a pending migration is unsafe, conflicting or failed
+├── ReleaseError          a release can't be built, found or proved; the old one still serves
+├── StateError            the site's state on the host is another schema, root or owner
+├── LockHeldError         somebody else is deploying
+├── InterruptedDeployError a step failed half-way; says what was undone
+└── HostError             a host can't be reached or a command there failed
+    ├── CommandError      exit status, with the end of its output
+    └── CommandTimeoutError
+"""
+
+from __future__ import annotations
+
+
+class NuagesError(Exception):
+    """One line that says what happened; `where` names the file, key or host; `hint` says what to do."""
+
+    exit_code = 1
+
+    def __init__(self, what: str, *, where: str = "", hint: str = "", detail: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.where = where
+        self.hint = hint
+        self.detail = detail
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.what}" if self.where else self.what
+
+
+class UsageError(NuagesError):
+    """The command line asks for something that is not there."""
+
+
+class TopologyError(NuagesError):
+    """nuages.toml is not valid; `where` is the path of the key."""
+
+
+class ProjectError(NuagesError):
+    """The Django project can't be understood, or does not import."""
+
+
+class MissingError(ProjectError):
+    """The project needs things that nobody has given: all of them are listed at once in `detail`."""
+
+
+class PythonMissingError(NuagesError):
+    """No interpreter that fits the project is on this machine."""
+
+
+class EnvironmentBuildError(NuagesError):
+    """The requirements don't resolve, or a package does not install."""
+
+
+class SettingsError(NuagesError):
+    """Read back after django.setup(), the production settings are not in force."""
+
+
+class CheckError(NuagesError):
+    """An audit finding of severity error stops the deploy."""
+
+
+class MigrationError(NuagesError):
+    """A pending migration is unsafe, conflicting, or failed."""
+
+
+class ReleaseError(NuagesError):
+    """A release can't be built, found, or proved; what was live still serves."""
+
+
+class StateError(NuagesError):
+    """What the host holds for this site is of another schema, another root or another owner."""
+
+
+class LockHeldError(NuagesError):
+    """Somebody else is deploying this site."""
+
+
+class InterruptedDeployError(NuagesError):
+    """A step failed; the message says what was undone and what serves now."""
+
+
+class HostError(NuagesError):
+    """A host can't be reached."""
+
+
+class CommandError(HostError):
+    """A command on a host ended with a failure."""
+
+
+class CommandTimeoutError(HostError):
+    """A command on a host took longer than its limit."""

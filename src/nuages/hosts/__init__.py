@@ -1,0 +1,1 @@
+"""Hosts: where commands run. Only this room (and the lab) starts processes."""
