@@ -1,0 +1,158 @@
+"""nuages.toml -> Topology. An error names the path of the key and guesses what was meant."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from nuages.errors import ProjectError, TopologyError
+from nuages.topology.model import Health, Migrations, Silence, Tls, Topology
+
+
+FILE = "nuages.toml"
+REFERENCE = Path(__file__).with_name("reference.toml")
+OPEN_TABLES = {"processes": str, "scale": int, "settings": object}
+CHOICES = {
+    "project.interface": ("", "wsgi", "asgi"),
+    "serve.server": ("gunicorn",),
+    "serve.supervisor": ("embedded",),
+    "serve.log_format": ("text", "json"),
+    "migrations.policy": ("safe", "maintenance", "manual", "any"),
+    "migrations.snapshot": ("when-unsafe", "always", "never"),
+}
+POSITIVE = ("keep", "health.within", "serve.drain")
+
+
+def find_root(start: Path) -> Path:
+    """The folder of the project: `start`, or the nearest one above it that holds nuages.toml or manage.py."""
+    start = start.resolve()
+    if not start.is_dir():
+        raise ProjectError("there is no such folder", where=str(start))
+    for folder in (start, *start.parents):
+        if (folder / FILE).is_file() or (folder / "manage.py").is_file():
+            return folder
+        if (folder / ".git").exists():
+            return start
+    return start
+
+
+def load_topology(root: Path) -> Topology:
+    """Read `root`/nuages.toml, or take the one-machine default. Raises TopologyError."""
+    path = root / FILE
+    if not path.is_file():
+        return Topology(root=root, name=site_name(root.name))
+    try:
+        declared = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise TopologyError(f"not valid TOML: {error}", where=FILE) from error
+    return _topology(root, declared)
+
+
+def site_name(folder: str) -> str:
+    """A name that is safe in paths and process lists, from whatever the folder is called."""
+    return re.sub(r"[^a-z0-9-]+", "-", folder.lower()).strip("-")[:48] or "site"
+
+
+def _topology(root: Path, declared: Mapping[str, Any]) -> Topology:
+    known = tomllib.loads(REFERENCE.read_text(encoding="utf-8"))
+    _compare(declared, known, "")
+    get = {table: declared.get(table, {}) for table in known}
+    project, serve, tls = get["project"], get["serve"], get["tls"]
+    name = declared.get("name", site_name(root.name))
+    if site_name(name) != name:
+        raise TopologyError(f"{name!r}: use small letters, digits and hyphens", where="name", hint=f'name = "{site_name(name)}"')
+    port = declared.get("port", 0)
+    if not 0 <= port < 65536:  # noqa: PLR2004
+        raise TopologyError(f"{port} is not a port", where="port", hint="0 to 65535; 0 picks a free one")
+    return Topology(
+        root=root,
+        name=name,
+        port=port,
+        domains=tuple(_domain(d, i) for i, d in enumerate(declared.get("domains", []))),
+        scale={k: _count(v, f"scale.{k}") for k, v in get["scale"].items()},
+        processes=dict(get["processes"]),
+        health=Health(**get["health"]),
+        tls=Tls(**tls),
+        migrations=Migrations(**get["migrations"]),
+        silenced=tuple(Silence(k, v) for k, v in get["checks"].get("silence", {}).items()),
+        overrides=dict(get["settings"]),
+        leave=tuple(get["overlay"].get("leave", [])),
+        declared=True,
+        **{k: declared[k] for k in ("bind", "keep") if k in declared},
+        **{k: tuple(v) if isinstance(v, list) else v for k, v in {**project, **serve}.items()},
+    )
+
+
+def _compare(declared: Mapping[str, Any], known: Mapping[str, Any], path: str) -> None:
+    for key, value in declared.items():
+        where = f"{path}{key}"
+        if key not in known:
+            close = difflib.get_close_matches(key, known, 1)
+            hint = f"did you mean {close[0]}?" if close else "known here: " + ", ".join(sorted(known))
+            raise TopologyError(f"there is no key called {key!r}", where=where, hint=hint)
+        if where in OPEN_TABLES:
+            _open_table(value, where)
+        else:
+            _check_value(value, known[key], where)
+
+
+def _check_value(value: Any, example: Any, where: str) -> None:
+    numbers = (int, float) if isinstance(example, int | float) and not isinstance(example, bool) else ()
+    fits = isinstance(value, type(example)) or (bool(numbers) and isinstance(value, numbers))
+    if not fits or (isinstance(value, bool) and not isinstance(example, bool)):
+        raise TopologyError(f"should be {_kind(example)}, is {_kind(value)}", where=where, hint=f"for example {where.split('.')[-1]} = {_toml(example)}")
+    if isinstance(value, dict) and where == "checks.silence":
+        for id_, reason in value.items():
+            if not isinstance(reason, str) or not reason.strip():
+                raise TopologyError("say why, as text", where=f"{where}.{id_}")
+    elif isinstance(value, dict):
+        _compare(value, example, f"{where}.")
+    if isinstance(value, list) and not all(isinstance(item, str) for item in value):
+        raise TopologyError("should be a list of strings", where=where)
+    if where in CHOICES and value not in CHOICES[where]:
+        close = difflib.get_close_matches(str(value), CHOICES[where], 1)
+        hint = f"did you mean {close[0]}? " if close else ""
+        raise TopologyError(f"there is no {value!r}", where=where, hint=hint + "one of: " + ", ".join(filter(None, CHOICES[where])))
+    if where in POSITIVE and value <= 0:
+        raise TopologyError(f"{value} should be more than 0", where=where)
+
+
+def _open_table(value: Any, where: str) -> None:
+    if not isinstance(value, dict):
+        raise TopologyError(f"should be a table, is {_kind(value)}", where=where)
+    for key, item in value.items():
+        wanted = OPEN_TABLES[where]
+        if not isinstance(item, wanted) or (wanted is int and isinstance(item, bool)):
+            raise TopologyError(f"should be {_kind(wanted())}, is {_kind(item)}", where=f"{where}.{key}")
+        if where == "settings" and not key.isupper():
+            raise TopologyError("Django settings are written in capitals", where=f"{where}.{key}", hint=key.upper())
+        if where == "processes" and not re.fullmatch(r"[A-Za-z0-9_-]+", key):
+            raise TopologyError("use letters, digits, _ and - in the name of a process", where=f"{where}.{key!r}")
+
+
+def _count(value: int, where: str) -> int:
+    if not 0 <= value <= 512:  # noqa: PLR2004
+        raise TopologyError(f"{value} is not a number of processes", where=where)
+    return value
+
+
+def _domain(value: str, index: int) -> str:
+    if not re.fullmatch(r"(\*\.)?([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?\.)*[a-z0-9-]{1,63}", value.lower()):
+        raise TopologyError(f"{value!r} is not a domain", where=f"domains.{index}", hint="a name such as shop.example, without https:// and port")
+    return value.lower()
+
+
+def _kind(value: Any) -> str:
+    names = {bool: "true or false", int: "a number", float: "a number", str: "text", list: "a list", dict: "a table"}
+    return names.get(type(value), type(value).__name__)
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f'"{value}"' if isinstance(value, str) else str(value)
