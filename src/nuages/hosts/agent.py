@@ -101,7 +101,7 @@ def read_host():
         cores = max(1, min(cores, -(-int(quota) // int(period))))
     except (OSError, ValueError):
         pass
-    return {"cores": cores, "memory": memory, "python": "%d.%d.%d" % sys.version_info[:3], "platform": sys.platform}
+    return {"cores": cores, "memory": memory, "python": "%d.%d.%d" % sys.version_info[:3], "python_path": getattr(sys, "_base_executable", sys.executable), "platform": sys.platform}
 
 
 def _memory():
@@ -121,7 +121,55 @@ def read_command(argv, env=None, cwd=None, timeout=60):
     return {"status": done.returncode, "stdout": done.stdout.decode("utf-8", "replace"), "stderr": done.stderr.decode("utf-8", "replace")}
 
 
-READS = {"site": read_site, "files": read_files, "host": read_host, "command": read_command, "json": read_json}
+def read_lock(path, token, owner, seconds):
+    """Take the deploy lock, or say who holds it. A holder whose process on this machine has ended holds nothing."""
+    mine = {"token": token, "owner": owner, "since": time.time(), "expires": time.time() + seconds}
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    for _attempt in range(3):
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+        except FileExistsError:
+            holder = read_json(path) or {}
+            if holder.get("expires", 0) > time.time() and _holds(holder):
+                return {"holder": holder}
+            try:
+                os.rename(path, "%s.%s.stale" % (path, token))
+                os.unlink("%s.%s.stale" % (path, token))
+            except OSError:
+                pass
+            continue
+        with os.fdopen(descriptor, "w") as file:
+            json.dump(mine, file)
+        return {"taken": True}
+    return {"holder": read_json(path) or {}}
+
+
+def _holds(holder):
+    owner = holder.get("owner", {})
+    if owner.get("host") != os.uname().nodename or not owner.get("pid"):
+        return True
+    try:
+        os.kill(owner["pid"], 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        pass
+    return True
+
+
+def read_unlock(path, token):
+    if (read_json(path) or {}).get("token") == token:
+        os.unlink(path)
+    return {}
+
+
+def read_supervisor(program, dir):
+    if not os.path.exists(program):
+        return None
+    return read_command([getattr(sys, "_base_executable", sys.executable), "-I", "-S", program, dir, "status"], timeout=15)
+
+
+READS = {"supervisor": read_supervisor, "lock": read_lock, "unlock": read_unlock, "site": read_site, "files": read_files, "host": read_host, "command": read_command, "json": read_json}
 
 
 # --- writes --------------------------------------------------------------------------------------------------

@@ -1,0 +1,46 @@
+"""How many workers and threads: from cores, memory and database connections, with two generations alive.
+
+More workers than cores only cost memory (about 40-100 MB each); threads are cheap and keep slow clients from
+holding up the others, but each may hold one database connection, in the old generation and in the new one.
+"""
+
+from __future__ import annotations
+
+from nuages.components.contract import Placement
+
+
+MEMORY_PER_WORKER = 150 * 2**20
+THREADS = 64
+# PostgreSQL's and MySQL's defaults are 100 and 151; some are kept for people, workers and migrations.
+CONNECTIONS = 80
+GENERATIONS = 2
+NETWORK = ("postgres", "mysql", "mariadb", "oracle")
+
+
+def workers_for(placement: Placement) -> int:
+    chosen = placement.scale.get("web") or placement.topology.scale.get("web")
+    if chosen:
+        return chosen
+    if placement.manifest["interface"] == "asgi" and _in_memory_channels(placement):
+        return 1
+    cores = max(2, placement.machine.cores)
+    fitting = placement.machine.memory // (MEMORY_PER_WORKER * GENERATIONS) if placement.machine.memory else cores
+    return int(max(1, min(cores, fitting, 16)))
+
+
+def threads_for(placement: Placement) -> int:
+    if placement.topology.threads:
+        return placement.topology.threads
+    if not _network_database(placement):
+        return THREADS
+    return max(2, min(THREADS, CONNECTIONS // (GENERATIONS * workers_for(placement))))
+
+
+def _network_database(placement: Placement) -> bool:
+    databases = placement.manifest["facts"].get("databases") or {}
+    engines = " ".join(str(d.get("engine", "")) for d in databases.values()) if isinstance(databases, dict) else ""
+    return any(name in engines for name in NETWORK) or "DATABASE_URL" in placement.env
+
+
+def _in_memory_channels(placement: Placement) -> bool:
+    return bool((placement.manifest["facts"].get("channels") or {}).get("in_memory"))

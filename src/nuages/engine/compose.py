@@ -1,0 +1,105 @@
+"""Components describe themselves on the host: topology + release + configuration -> what should be. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from nuages.components.contract import Placement
+from nuages.components.registry import app_server, supervisor
+from nuages.components.supervisor.embedded import keeper_version
+from nuages.engine.model import Desired, Live
+from nuages.release.build import Build
+from nuages.settings.configuration import Configuration, process_environment
+from nuages.topology.model import Topology
+
+
+def compose(
+    topology: Topology, live: Live, build: Build, config: Configuration, policy: Mapping[str, Any], *, token: str, why: str = "", force: bool = False
+) -> Desired:
+    """What this host should be. The number is the live one while nothing that makes a release differs."""
+    digest = policy_digest(policy)
+    same = bool(live.release) and _identity(live.release or {}) == (build.id, config.version, digest)
+    number = live.number if same else live.number + 1
+    generated = tuple(policy.get("generated_names", {}).get("SECRET_KEY", ()))
+    environ = process_environment(config, generated)
+    release_dir = live.layout.numbered(number)
+    env = {**environ, **_paths(build, policy), "NUAGES_RELEASE": str(release_dir), "NUAGES_GENERATION": f"v{number}-{token}"}
+    placement = Placement(
+        topology=topology,
+        layout=live.layout,
+        build=build,
+        machine=live.machine,
+        policy={**policy, "number": number, "build": build.id},
+        env=env,
+        scale=config.scale,
+        number=number,
+    )
+    web = app_server(topology.server)
+    keeper = supervisor(topology.supervisor)
+    generation = f"v{number}-{token}"
+    main = web.process(placement)
+    placement = replace(placement, policy={**placement.policy, "workers": main.workers, "threads": int(main.env["NUAGES_THREADS"])})  # type: ignore[arg-type]
+    processes = (main, *keeper.processes(placement))
+    proof = str(live.layout.generation(generation) / "proof")
+    spec = keeper.spec(placement, generation, tuple(replace(p, env={**p.env, "NUAGES_PROOF": proof}) if p.proof else p for p in processes))
+    return Desired(
+        placement=placement,
+        config=config,
+        supervisor=keeper,
+        programs=keeper_version(),
+        release=_release(number, build, config, digest, why),
+        environ=environ,
+        generation=generation,
+        spec=spec,
+        listen=f"{topology.bind}:{policy['port']}",
+        new=not same,
+        why=why or ("" if same else _what_changed(live.release, build, config)),
+    )
+
+
+def policy_digest(policy: Mapping[str, Any]) -> str:
+    """Of what the policy says, whatever release it is for."""
+    rest = {k: v for k, v in policy.items() if k not in ("number", "build", "phase", "workers", "threads", "project", "manage_dir", "static_root")}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True, default=str).encode()).hexdigest()[:12]
+
+
+def _identity(release: Mapping[str, Any]) -> tuple[str, int, str]:
+    return release["build"], release["config"], release["policy"]
+
+
+def _paths(build: Build, policy: Mapping[str, Any]) -> dict[str, str]:
+    manage_dir, source = str(policy["manage_dir"]), str(build.source)
+    paths = [manage_dir] + ([source] if source != manage_dir else [])
+    if build.manifest.get("src_layout"):
+        paths.append(f"{source}/src")
+    return {"DJANGO_SETTINGS_MODULE": build.manifest["settings_module"], "PYTHONPATH": ":".join(paths), "PYTHONUNBUFFERED": "1"}
+
+
+def _release(number: int, build: Build, config: Configuration, digest: str, why: str) -> dict[str, Any]:
+    manifest = build.manifest
+    return {
+        "number": number,
+        "build": build.id,
+        "config": config.version,
+        "policy": digest,
+        "why": why,
+        "commit": manifest.get("commit", ""),
+        "dirty": manifest.get("dirty", False),
+        "django": manifest.get("django", ""),
+        "python": manifest.get("python", ""),
+        "venv": manifest.get("venv", ""),
+        "environment": manifest.get("environment", ""),
+    }
+
+
+def _what_changed(release: Mapping[str, Any] | None, build: Build, config: Configuration) -> str:
+    if not release:
+        return "first deploy"
+    if release["build"] != build.id:
+        return "code changed" if release.get("venv") == build.manifest.get("venv") else "code and packages changed"
+    return f"config v{config.version}" if release["config"] != config.version else "topology changed"

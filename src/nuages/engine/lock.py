@@ -1,0 +1,48 @@
+"""One deploy at a time: a lease on the host with owner, time and expiry."""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import os
+import platform
+import secrets
+import time
+
+from collections.abc import Iterator
+
+from nuages.errors import LockHeldError
+from nuages.hosts.transport import Transport
+from nuages.release.layout import Layout
+
+
+LEASE = 1800
+
+
+@contextlib.contextmanager
+def deploy_lock(here: Transport, layout: Layout, what: str) -> Iterator[str]:
+    """Hold the site's lock while the block runs; yields the deploy's token. Raises LockHeldError naming the holder."""
+    token = secrets.token_hex(2)
+    owner = {"user": _user(), "host": platform.node(), "pid": os.getpid(), "what": what}
+    answer = here.read({"lock": {"kind": "lock", "path": str(layout.lock), "token": token, "owner": owner, "seconds": LEASE}})["lock"]
+    if not answer.get("taken"):
+        raise LockHeldError(*_held(answer["holder"]))
+    try:
+        yield token
+    finally:
+        here.read({"unlock": {"kind": "unlock", "path": str(layout.lock), "token": token}})
+
+
+def _held(holder: dict) -> tuple[str]:  # type: ignore[type-arg]
+    owner = holder.get("owner", {})
+    minutes = (time.time() - holder.get("since", time.time())) / 60
+    left = (holder.get("expires", time.time()) - time.time()) / 60
+    who = f"{owner.get('user', 'somebody')} on {owner.get('host', 'another machine')} (pid {owner.get('pid', '?')})"
+    return (f"{who} has been running `nuages {owner.get('what', 'deploy')}` for {minutes:.0f} min; the lock ends by itself in {left:.0f} min",)
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())

@@ -1,0 +1,105 @@
+"""Values of the engine: what should be, what is, and the steps between them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from nuages.components.contract import Machine, Placement
+from nuages.components.supervisor import Supervisor
+from nuages.migrations.model import Judgement
+from nuages.release.layout import Layout
+from nuages.settings.configuration import Configuration
+
+
+Op = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Live:
+    """First contact: what a host says of the site before anything is planned."""
+
+    layout: Layout
+    machine: Machine
+    site: Mapping[str, Any] | None
+    release: Mapping[str, Any] | None  # release.json of the live numbered release
+    numbered: Mapping[str, Mapping[str, Any]]
+    config: Mapping[str, Any] | None
+    builds: tuple[str, ...]
+    venvs: tuple[str, ...]
+    supervisor: Mapping[str, Any]  # its status; empty when it does not run
+    maintenance: bool = False
+
+    @property
+    def number(self) -> int:
+        return int(self.release["number"]) if self.release else 0
+
+    @property
+    def serving(self) -> str:
+        """The generation that has the traffic, or ""."""
+        return str(self.supervisor.get("live") or "")
+
+    @property
+    def address(self) -> str:
+        listen = self.supervisor.get("listen") or []
+        return str(listen[0]) if listen else ""
+
+
+@dataclass(frozen=True)
+class Desired:
+    """What the host should be: one numbered release, and the processes of it."""
+
+    placement: Placement
+    config: Configuration
+    supervisor: Supervisor
+    programs: str  # version of the supervisor's programs
+    release: Mapping[str, Any]  # release.json
+    environ: Mapping[str, str]  # env.json
+    generation: str
+    spec: Mapping[str, Any]
+    listen: str
+    new: bool  # a new numbered release; else the live one, brought (back) up
+    why: str
+
+    @property
+    def number(self) -> int:
+        return self.placement.number
+
+
+@dataclass(frozen=True)
+class Step:
+    """One line of a plan. `symbol`: + add, ~ change, - remove, ! risky, ? a gate that only waits or verifies."""
+
+    symbol: str
+    host: str
+    what: str
+    why: str = ""
+    ops: tuple[Op, ...] = ()
+    undo: tuple[Op, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.symbol} {self.host}  {self.what}"
+
+    def as_dict(self) -> dict[str, str]:
+        return {"action": self.symbol, "host": self.host, "what": self.what, "why": self.why}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """`switch` runs as one: a failure in it takes back what it did. `settle` follows once the new release is live."""
+
+    switch: tuple[Step, ...] = ()
+    settle: tuple[Step, ...] = ()
+    notes: tuple[str, ...] = ()
+    judgement: Judgement | None = None
+    reason: str = ""  # why there is nothing to do, when there is nothing
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        return (*self.switch, *self.settle)
+
+    @property
+    def empty(self) -> bool:
+        return not self.steps

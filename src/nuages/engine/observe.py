@@ -1,0 +1,77 @@
+"""What a host is: one round of reads."""
+
+from __future__ import annotations
+
+import json
+
+from collections.abc import Mapping
+from typing import Any
+
+from nuages.components.contract import Machine
+from nuages.engine.model import Live
+from nuages.errors import StateError
+from nuages.hosts.transport import Transport
+from nuages.release.layout import SCHEMA, Layout
+from nuages.topology.model import Topology
+
+
+def observe(here: Transport, layout: Layout, topology: Topology | None = None) -> Live:
+    """Read the site, the machine and the supervisor in one round trip. Raises StateError."""
+    control = str(layout / "keeper" / "current" / "ctl.py")
+    answers = here.read(
+        {
+            "host": {"kind": "host"},
+            "site": {"kind": "site", "dir": str(layout.dir)},
+            "supervisor": {"kind": "supervisor", "program": control, "dir": str(layout.dir)},
+        }
+    )
+    site = answers["site"]
+    _check_site(site["site"], layout, topology)
+    return Live(
+        layout=layout,
+        machine=_machine(answers["host"]),
+        site=site["site"],
+        release=_readable(site["live"]),
+        numbered=site["numbered"],
+        config=_readable(site["config"]),
+        builds=tuple(site["builds"]),
+        venvs=tuple(site["venvs"]),
+        supervisor=_supervisor(answers["supervisor"]),
+        maintenance=site["maintenance"],
+    )
+
+
+def _machine(host: Mapping[str, Any]) -> Machine:
+    return Machine(cores=host["cores"], memory=host["memory"], python=host["python_path"], python_version=host["python"])
+
+
+def _supervisor(answer: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    if not answer or answer["status"] != 0:
+        return {}
+    try:
+        status = json.loads(answer["stdout"])
+    except ValueError:
+        return {}
+    return status if isinstance(status, dict) and not status.get("error") and status.get("supervisor") else {}
+
+
+def _readable(value: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    if value and "unreadable" in value:
+        raise StateError("this file can't be read", where=value["unreadable"], hint="it may belong to another user, or be damaged: restore it, or move it away")
+    return value
+
+
+def _check_site(site: Mapping[str, Any] | None, layout: Layout, topology: Topology | None) -> None:
+    if not site:
+        return
+    _readable(site)
+    if site.get("schema", 0) > SCHEMA:
+        raise StateError(
+            f"this site was written by a newer Nuages (schema {site['schema']}, this one knows {SCHEMA})", where=str(layout.dir), hint="upgrade Nuages here"
+        )
+    if topology and site.get("root") and site["root"] != str(topology.root):
+        raise StateError(
+            f"a site called {topology.name} was deployed from {site['root']}",
+            where=str(topology.root),
+            hint='give this one another name in nuages.toml (name = "..."), or `nuages destroy` the other; if the folder moved: nuages up --adopt',
+        )

@@ -1,0 +1,217 @@
+"""Build a release into the store: source, runtime, front end, translations, hashed and compressed static files.
+
+A build never sees production secrets: it runs with typed placeholders. It fills the store only; nothing live refers
+to it before the plan is applied. The same input has the same id, and a build that is there is never made again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from nuages.errors import NuagesError, ReleaseError
+from nuages.hosts.command import Command
+from nuages.hosts.transport import Progress, Transport
+from nuages.project.model import Project
+from nuages.release.layout import Layout
+from nuages.release.source import Source
+from nuages.release.static import collect_static
+
+
+RUNTIME = Path(__file__).parent.parent / "runtime"
+FORMAT = "1"
+
+
+@dataclass(frozen=True)
+class Build:
+    """An immutable build. `id` names it; `path` is where it is in the store."""
+
+    id: str
+    path: Path
+    manifest: Mapping[str, Any]
+
+    @property
+    def source(self) -> Path:
+        return self.path / "source"
+
+
+@cache
+def runtime_digest() -> str:
+    """The version of the overlay: a digest of every file that is copied into the release."""
+    total = hashlib.sha256(FORMAT.encode())
+    for path in sorted(RUNTIME.rglob("*")):
+        if path.is_file() and "__pycache__" not in path.parts:
+            total.update(str(path.relative_to(RUNTIME)).encode() + b"\0" + path.read_bytes())
+    return total.hexdigest()[:16]
+
+
+def build_id(source: Source, environment_key: str, choices: Mapping[str, Any]) -> str:
+    """Same files, same lock and Python, same overlay, same build choices: same id."""
+    text = json.dumps([source.digest, environment_key, runtime_digest(), choices], sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def scratch_release(folder: Path, policy: Mapping[str, Any]) -> Path:
+    """A directory that NUAGES_RELEASE may point to while inspecting and building: policy and runtime, no secrets."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "policy.json").write_text(json.dumps(policy, indent=1, default=str))
+    (folder / "runtime").mkdir(exist_ok=True)
+    link = folder / "runtime" / "nuages_runtime"
+    if not link.exists():
+        shutil.copytree(RUNTIME, link, ignore=shutil.ignore_patterns("__pycache__"))
+    return folder
+
+
+def build_release(
+    project: Project, source: Source, layout: Layout, id_: str, policy: Mapping[str, Any], environ: Mapping[str, str], here: Transport, progress: Progress
+) -> Build:
+    """Return the build with this id, made now unless it is in the store. Raises ReleaseError; a broken build leaves nothing."""
+    path = layout.build(id_)
+    if (path / "manifest.json").exists():
+        return load_build(layout, id_)
+    partial = path.with_name(f"{id_}.{os.getpid()}.partial")
+    try:
+        _fill(partial, project, source, layout, policy, environ, here, progress)
+        manifest = _manifest(id_, project, source, partial)
+        (partial / "manifest.json").write_text(json.dumps(manifest, indent=1, sort_keys=True))
+        if path.exists():
+            shutil.rmtree(path)
+        partial.rename(path)
+    except OSError as error:
+        hint = "free some space and run the same command again" if error.errno == 28 else ""  # noqa: PLR2004
+        raise ReleaseError(f"can't write the release: {error.strerror}", where=str(error.filename or path), hint=hint) from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return Build(id_, path, manifest)
+
+
+def load_build(layout: Layout, id_: str) -> Build:
+    path = layout.build(id_)
+    try:
+        return Build(id_, path, json.loads((path / "manifest.json").read_text()))
+    except (OSError, ValueError) as error:
+        raise ReleaseError(f"build {id_} is not on this host any more", where=str(path), hint="deploy the commit again") from error
+
+
+def _fill(
+    partial: Path, project: Project, source: Source, layout: Layout, policy: Mapping[str, Any], environ: Mapping[str, str], here: Transport, progress: Progress
+) -> None:
+    copy_source(source, partial / "source")
+    shutil.copytree(RUNTIME, partial / "runtime" / "nuages_runtime", ignore=shutil.ignore_patterns("__pycache__"))
+    link_writable(partial / "source", layout, project.files.writable)
+    _front_end(partial / "source", project, environ, here, progress)
+    with tempfile.TemporaryDirectory(prefix="nuages-build-") as folder:
+        here_policy = moved(policy, partial / "source", project) | {"phase": "build", "static_root": str(partial / "static")}
+        release = scratch_release(Path(folder), here_policy)
+        env = {**environ, "NUAGES_RELEASE": str(release), **process_paths(project, partial / "source")}
+        _translations(partial / "source", project, env, here, progress)
+        _bytecode(partial, project, here)
+        collect_static(partial, project, layout, env, here, progress)
+
+
+def moved(policy: Mapping[str, Any], source: Path, project: Project) -> dict[str, Any]:
+    """The same policy for another copy of the source."""
+    return {**policy, "project": str(source), "manage_dir": str(source / project.files.manage_dir.relative_to(project.files.root))}
+
+
+def process_paths(project: Project, source: Path) -> dict[str, str]:
+    manage_dir = source / project.files.manage_dir.relative_to(project.files.root)
+    paths = [str(manage_dir)] + ([str(source)] if source != manage_dir else [])
+    paths += [str(source / "src")] if (source / "src").is_dir() and (source / "src") != manage_dir else []
+    return {"DJANGO_SETTINGS_MODULE": project.probe.settings_module, "PYTHONPATH": os.pathsep.join(paths), "PYTHONUNBUFFERED": "1"}
+
+
+def copy_source(source: Source, target: Path) -> None:
+    """Copy with times kept, so that collectstatic sees what did not change."""
+    for name in source.files:
+        to = target / name
+        to.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(source.root / name, to, follow_symlinks=False)
+
+
+def link_writable(source: Path, layout: Layout, writable: tuple[str, ...]) -> None:
+    """What the site writes lives in shared/files, reached through a link in the release."""
+    for name in writable:
+        kept = layout.shared("files") / name
+        kept.mkdir(parents=True, exist_ok=True)
+        place = source / name
+        if place.is_dir() and not place.is_symlink():
+            shutil.copytree(place, kept, dirs_exist_ok=True)
+            shutil.rmtree(place)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if not place.exists():
+            place.symlink_to(kept)
+
+
+def _front_end(source: Path, project: Project, environ: Mapping[str, str], here: Transport, progress: Progress) -> None:
+    declared = project.files.frontend.get("commands", ())
+    folder = source / str(project.files.frontend.get("dir", ""))
+    for line in declared:
+        progress(f"front end: {line}")
+        result = here.run(Command(("/bin/sh", "-c", line), cwd=str(folder), env={**environ, "CI": "true"}, timeout=1800), progress)
+        if not result.ok:
+            raise ReleaseError(f"the front-end build failed: {line}", where=str(project.files.frontend.get("dir") or "."), detail=result.tail(8))
+
+
+def _translations(source: Path, project: Project, env: Mapping[str, str], here: Transport, progress: Progress) -> None:
+    if not project.files.translations or shutil.which("msgfmt") is None:
+        return
+    progress("compiling translations")
+    manage_dir = process_paths(project, source)["PYTHONPATH"].split(os.pathsep)[0]
+    here.run(Command((project.environment.executable, "-m", "django", "compilemessages", "--ignore", "node_modules"), cwd=manage_dir, env=env))
+
+
+def _bytecode(partial: Path, project: Project, here: Transport) -> None:
+    """Compile what the workers will import. `unchecked-hash`: the release is immutable, and times change with copies."""
+    python = project.environment.executable
+    argv = (python, "-I", "-m", "compileall", "-q", "-j", "2", "-s", str(partial), "-p", "/", "--invalidation-mode", "unchecked-hash", str(partial / "source"), str(partial / "runtime"))
+    result = here.run(Command(argv))
+    syntax = [line for line in (result.stdout + result.stderr).splitlines() if "Error" in line and "Sorry" not in line]
+    progress_only = result.ok or not syntax
+    if not progress_only and "SyntaxError" in result.stdout + result.stderr and not project.probe.django:
+        raise ReleaseError("the source does not compile", detail=result.tail(5))
+
+
+def _manifest(id_: str, project: Project, source: Source, partial: Path) -> dict[str, Any]:
+    static = partial / "static"
+    return {
+        "build": id_,
+        "commit": source.commit,
+        "branch": source.branch,
+        "dirty": source.dirty,
+        "files": len(source.files),
+        "source": source.digest,
+        "python": project.environment.python.version,
+        "django": project.probe.django,
+        "venv": project.environment.key,
+        "environment": project.environment.path,
+        "runtime": runtime_digest(),
+        "settings_module": project.probe.settings_module,
+        "manage": project.files.manage,
+        "wsgi": project.files.wsgi,
+        "asgi": project.files.asgi,
+        "interface": project.interface,
+        "processes": [asdict(p) for p in project.processes],
+        "static_files": sum(1 for p in static.rglob("*") if p.is_file()) if static.is_dir() else 0,
+        "versions": dict(project.environment.lock.versions),
+        "facts": {k: project.probe.facts.get(k) for k in ("databases", "caches", "media", "static", "channels")},
+    }
+
+
+def describe_source(manifest: Mapping[str, Any]) -> str:
+    """How people name this build: the commit, and whether the tree differed from it."""
+    commit = str(manifest.get("commit") or "")[:8]
+    name = commit or "working tree"
+    return f"{name} + changes" if commit and manifest.get("dirty") else name
+
+
+__all__ = ["Build", "NuagesError", "build_id", "build_release", "load_build", "scratch_release"]

@@ -1,0 +1,80 @@
+"""Where everything of a site lives on its host. Paths only; the page docs/concepts/state.md tells what each is for."""
+
+from __future__ import annotations
+
+import os
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+SCHEMA = 1
+
+
+def local_site(name: str) -> Layout:
+    """On this machine, without root: under $XDG_DATA_HOME (XDG Base Directory Specification)."""
+    base = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
+    return Layout(Path(base).expanduser() / "nuages" / name)
+
+
+@dataclass(frozen=True)
+class Layout:
+    dir: Path
+
+    def __truediv__(self, part: str) -> Path:
+        return self.dir / part
+
+    @property
+    def site_file(self) -> Path:
+        return self.dir / "site.json"
+
+    @property
+    def journal(self) -> Path:
+        return self.dir / "journal.jsonl"
+
+    @property
+    def lock(self) -> Path:
+        return self.dir / "lock.json"
+
+    @property
+    def live(self) -> Path:
+        return self.dir / "live"
+
+    @property
+    def current(self) -> Path:
+        return self.dir / "current"
+
+    @property
+    def venvs(self) -> Path:
+        return self.dir / "venvs"
+
+    @property
+    def cache(self) -> Path:
+        return self.dir / "cache"
+
+    @property
+    def logs(self) -> Path:
+        return self.dir / "logs"
+
+    @property
+    def snapshots(self) -> Path:
+        return self.dir / "snapshots"
+
+    @property
+    def maintenance(self) -> Path:
+        return self.dir / "shared" / "maintenance"
+
+    def build(self, build: str) -> Path:
+        return self.dir / "releases" / build
+
+    def numbered(self, number: int) -> Path:
+        return self.dir / "numbered" / f"v{number}"
+
+    def config(self, version: int) -> Path:
+        return self.dir / "config" / f"v{version}.json"
+
+    def shared(self, name: str) -> Path:
+        return self.dir / "shared" / name
+
+    def generation(self, name: str) -> Path:
+        return self.dir / "run" / "generations" / name

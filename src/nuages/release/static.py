@@ -1,0 +1,109 @@
+"""Collect, hash and compress static files; skip the work where nothing that feeds it changed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from nuages.errors import ReleaseError
+from nuages.hosts.command import Command
+from nuages.hosts.transport import Progress, Transport
+from nuages.project.model import Project
+from nuages.release.layout import Layout
+
+
+# A change in these alone can't change a static file, as long as the finders are Django's own.
+CODE = (".py", ".pyi", ".html", ".md", ".rst", ".txt", ".toml", ".cfg", ".ini", ".po", ".mo", ".lock", ".yml", ".yaml")
+PLAIN_FINDERS = {"django.contrib.staticfiles.finders.FileSystemFinder", "django.contrib.staticfiles.finders.AppDirectoriesFinder"}
+
+
+def collect_static(partial: Path, project: Project, layout: Layout, env: Mapping[str, str], here: Transport, progress: Progress) -> None:
+    facts = project.probe.facts.get("static") or {}
+    if not facts.get("installed", True):
+        return
+    key = _key(partial / "source", project)
+    kept = layout.cache / "static" / key if key else None
+    target = partial / "static"
+    if kept and (kept / ".complete").exists():
+        shutil.copytree(kept / "files", target, copy_function=_link)
+        return
+    progress("collecting static files")
+    _run_collectstatic(project, env, here)
+    target.mkdir(exist_ok=True)
+    _compress(target, project, env, here, progress)
+    if kept and facts.get("local", True):
+        _keep(target, kept)
+
+
+def _run_collectstatic(project: Project, env: Mapping[str, str], here: Transport) -> None:
+    manage_dir = env["PYTHONPATH"].split(os.pathsep)[0]
+    argv = (project.environment.executable, Path(project.files.manage).name, "collectstatic", "--noinput", "--verbosity", "0")
+    result = here.run(Command(argv, cwd=manage_dir, env=env, timeout=1200))
+    if not result.ok:
+        raise ReleaseError("collectstatic failed", where=project.files.manage, detail=_cause(result.stderr or result.stdout), hint=_hint(result.stderr))
+
+
+def _cause(text: str) -> str:
+    """The last line of a traceback says what; two lines before it often say where."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    return "\n".join(lines[-3:])
+
+
+def _hint(text: str) -> str:
+    if "could not be found" in text:
+        return "a CSS or JavaScript file refers to a file that is not there: correct the name, or build the front end first"
+    return ""
+
+
+def _compress(static: Path, project: Project, env: Mapping[str, str], here: Transport, progress: Progress) -> None:
+    """whitenoise.compress writes .gz (and .br where brotli is installed) beside each file that shrinks."""
+    progress("compressing static files")
+    argv = (project.environment.executable, "-m", "whitenoise.compress", "-q", str(static))
+    inert = {k: v for k, v in env.items() if k != "NUAGES_RELEASE"}
+    result = here.run(Command(argv, env=inert, timeout=1200))
+    if not result.ok and "No module named" not in result.stderr:
+        raise ReleaseError("static files could not be compressed", detail=result.tail())
+
+
+def _key(source: Path, project: Project) -> str:
+    """What static files are made from; "" where a finder of the project's own may read anything."""
+    facts = project.probe.facts.get("static") or {}
+    if not set(facts.get("finders") or ()) or not set(facts["finders"]) <= PLAIN_FINDERS:
+        return ""
+    total = hashlib.sha256()
+    relevant = {k: v for k, v in facts.items() if k not in ("root",)}
+    text = json.dumps([project.environment.key, _runtime(), relevant, project.probe.facts.get("apps")], sort_keys=True, default=str)
+    total.update(text.replace(str(source), "").encode())
+    for path in sorted(source.rglob("*")):
+        if path.is_file() and path.suffix not in CODE and "__pycache__" not in path.parts:
+            total.update(str(path.relative_to(source)).encode("utf-8", "surrogateescape") + b"\0" + hashlib.sha256(path.read_bytes()).digest())
+    return total.hexdigest()[:20]
+
+
+def _runtime() -> str:
+    from nuages.release.build import runtime_digest
+
+    return runtime_digest()
+
+
+def _keep(target: Path, kept: Path) -> None:
+    partial = kept.with_name(f"{kept.name}.{os.getpid()}.partial")
+    shutil.copytree(target, partial / "files", copy_function=_link)
+    (partial / ".complete").touch()
+    shutil.rmtree(kept, ignore_errors=True)
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    partial.rename(kept)
+    for old in sorted(kept.parent.iterdir(), key=lambda p: p.stat().st_mtime)[:-4]:
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _link(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)

@@ -1,0 +1,132 @@
+"""Config versions: the site's environment variables, files and scale, each change a new 0600 file on the host.
+
+A value is never shown unless it was asked for by name; a rollback takes the version of its release, but keys that were
+rotated since stay rotated.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import secrets
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from dotenv import dotenv_values
+
+from nuages.errors import UsageError
+
+
+# Django's own `startproject` draws 50 characters from a set of 50; 64 from URL-safe base64 hold more and need no quoting.
+SECRET_BYTES = 48
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """One version. `env` is what the user set; `generated` are names that we fill with the generated key."""
+
+    version: int = 0
+    env: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
+    scale: Mapping[str, int] = field(default_factory=dict)
+    secret_key: str = ""
+    secret_key_fallbacks: tuple[str, ...] = ()
+    why: str = ""
+
+    def __repr__(self) -> str:
+        return f"Configuration(v{self.version}: {', '.join(sorted(self.env)) or 'empty'})"
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def load_configuration(stored: Mapping[str, Any] | None) -> Configuration:
+    """From what the agent read; a site that has none gets version 1 with a key of its own."""
+    if not stored:
+        return Configuration(version=1, secret_key=secrets.token_urlsafe(SECRET_BYTES), why="first deploy")
+    known = {k: v for k, v in stored.items() if k in Configuration.__dataclass_fields__}
+    known["secret_key_fallbacks"] = tuple(known.get("secret_key_fallbacks", ()))
+    return Configuration(**known)
+
+
+def set_values(config: Configuration, values: Mapping[str, str]) -> Configuration:
+    for name in values:
+        _check_name(name)
+    env = {**config.env, **values}
+    return config if env == config.env else replace(config, version=config.version + 1, env=env, why="set " + ", ".join(sorted(values)))
+
+
+def unset_values(config: Configuration, names: tuple[str, ...]) -> Configuration:
+    absent = [n for n in names if n not in config.env and n not in config.files]
+    if absent:
+        raise UsageError(f"there is no {', '.join(absent)} in the configuration", hint="`nuages config` lists the names")
+    env = {k: v for k, v in config.env.items() if k not in names}
+    files = {k: v for k, v in config.files.items() if k not in names}
+    return replace(config, version=config.version + 1, env=env, files=files, why="unset " + ", ".join(names))
+
+
+def set_file(config: Configuration, path: str, content: str) -> Configuration:
+    if path.startswith("/") or ".." in path.split("/"):
+        raise UsageError("files go under the project's folder", where=path, hint="give a relative path, such as config/keys.json=@keys.json")
+    return replace(config, version=config.version + 1, files={**config.files, path: content}, why=f"file {path}")
+
+
+def set_scale(config: Configuration, scale: Mapping[str, int]) -> Configuration:
+    merged = {**config.scale, **scale}
+    if merged == config.scale:
+        return config
+    return replace(config, version=config.version + 1, scale=merged, why="scale " + " ".join(f"{k}={v}" for k, v in scale.items()))
+
+
+def rotate_key(config: Configuration) -> Configuration:
+    """A new key; the old one goes on verifying what it signed (SECRET_KEY_FALLBACKS, Django 4.1 and newer)."""
+    fallbacks = (config.secret_key, *config.secret_key_fallbacks)[:3]
+    return replace(config, version=config.version + 1, secret_key=secrets.token_urlsafe(SECRET_BYTES), secret_key_fallbacks=fallbacks, why="rotate the secret key")
+
+
+def rolled_back(old: Configuration, newest: Configuration) -> Configuration:
+    """The old values under a new version; a rotated key is never revived."""
+    keys = {"secret_key": newest.secret_key, "secret_key_fallbacks": newest.secret_key_fallbacks}
+    same = (old.env, old.files, old.scale) == (newest.env, newest.files, newest.scale)
+    return newest if same else replace(old, version=newest.version + 1, why=f"rollback to config v{old.version}", **keys)  # type: ignore[arg-type]
+
+
+def parse_assignments(words: tuple[str, ...]) -> dict[str, str]:
+    """NAME=VALUE words; VALUE may be empty and may hold anything but a NUL."""
+    values = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not equals:
+            raise UsageError(f"{word!r} is not NAME=VALUE", hint=f"nuages config set {name}=...; to remove it: nuages config unset {name}")
+        _check_name(name)
+        if "\0" in value:
+            raise UsageError("a value can't hold a NUL byte", where=name)
+        values[name] = value
+    return values
+
+
+def parse_dotenv(text: str) -> dict[str, str]:
+    """As python-dotenv reads it, without looking at this process's environment; empty values are kept."""
+    values = dotenv_values(stream=io.StringIO(text), interpolate=False)
+    return {k: v for k, v in values.items() if v is not None}
+
+
+def process_environment(config: Configuration, generated_names: tuple[str, ...]) -> dict[str, str]:
+    """What a process of the site gets: the user's variables win over what we generate."""
+    import json
+
+    ours = {
+        "NUAGES_SECRET_KEY": config.secret_key,
+        "NUAGES_SECRET_KEY_FALLBACKS": json.dumps(list(config.secret_key_fallbacks)),
+        **dict.fromkeys(generated_names, config.secret_key),
+    }
+    return {**ours, **config.env}
+
+
+def _check_name(name: str) -> None:
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+        raise UsageError(f"{name!r} is not the name of a variable", hint="letters, digits and _, not starting with a digit")
+    if name.startswith("NUAGES_") or name in ("PYTHONPATH", "LISTEN_FDS", "LISTEN_PID"):
+        raise UsageError(f"{name} is ours to set", hint="see `nuages config --help`")
