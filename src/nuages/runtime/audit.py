@@ -1,0 +1,45 @@
+"""The part of the audit that only the running project can answer: `run()` after django.setup(), settings in force.
+
+Returns a list of dicts (id, severity, what, where, hint, group) that ends with {"id": "audit.ran"}. Never raises:
+a check that fails becomes one finding of severity `unknown`. What each id means is in docs/reference/checks.md.
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+
+from . import audit_migrations, audit_pages, audit_security, audit_state, audit_templates
+from .audit_project import Project, finding
+
+
+MODULES = (audit_templates, audit_pages, audit_state, audit_security, audit_migrations)
+SECONDS = 60
+
+
+def run(root="", seconds=SECONDS):
+    """Every check of every module in order, within `seconds` together."""
+    project = Project(root, time.monotonic() + seconds)
+    found = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for module in MODULES:
+            for check in module.CHECKS:
+                found.extend(guarded(check, project))
+    return [
+        *found,
+        {"id": "audit.ran", "severity": "info", "what": "", "where": "", "hint": "", "group": "audit"},
+    ]
+
+
+def guarded(check, project):
+    name = check.__name__.replace("_", " ")
+    if project.late():
+        return [finding("settings.N002", "unknown", "no time was left for the check: %s" % name)]
+    found = []
+    try:
+        found.extend(check(project))
+    except (Exception, SystemExit) as error:
+        told = " ".join(("%s: %s" % (type(error).__name__, error)).split())[:300]
+        found.append(finding("settings.N002", "unknown", "the check could not run: %s (%s)" % (name, told)))
+    return found
