@@ -51,7 +51,10 @@ class ProjectError(NuagesError):
 
 
 class MissingError(ProjectError):
-    """The project needs things that nobody has given: all of them are listed at once in `detail`."""
+    """The project needs things that nobody has given: all of them are listed at once in `detail`, and as
+    values of `project.model.Missing` in `missing`."""
+
+    missing: tuple[object, ...] = ()
 
 
 class PythonMissingError(NuagesError):

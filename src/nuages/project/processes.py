@@ -1,0 +1,193 @@
+"""Which processes the site consists of: the Procfile's word first, then what the probe saw."""
+
+from __future__ import annotations
+
+import re
+import shlex
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from nuages.project.model import Files, Process
+from nuages.project.reading_entry import entry_in
+from nuages.topology.model import Topology
+
+
+SERVERS = (
+    "gunicorn",
+    "uvicorn",
+    "daphne",
+    "hypercorn",
+    "waitress-serve",
+    "waitress",
+    "uwsgi",
+    "granian",
+    "mod_wsgi-express",
+    "runserver",
+)
+ASYNC = ("uvicorn", "daphne", "hypercorn")
+
+
+def detect_processes(
+    files: Files, topology: Topology, facts: Mapping[str, Any], interface: str
+) -> tuple[Process, ...]:
+    given = [translated(p, files, interface) for p in files.processes]
+    names = {p.name for p in given}
+    emptied = {name for name, command in topology.processes.items() if not command.strip()}
+    if "web" not in names and "web" not in emptied:
+        entry = files.asgi if interface == "asgi" else files.wsgi
+        given.insert(
+            0,
+            Process(
+                "web", "web", entry, "detected", f"served by the embedded stack over {interface.upper()}"
+            ),
+        )
+    background = [p for p in detected(files, facts) if p.name not in names | emptied]
+    # A Procfile that starts any worker is believed to start them all.
+    if any(p.kind in ("worker", "scheduler") for p in given):
+        background = []
+    return (*given, *background)
+
+
+def translated(process: Process, files: Files, interface: str) -> Process:
+    """A `web:` line that names a server we stand in for is told as such; others are honoured with $PORT."""
+    server = server_in(process.command) if process.kind == "web" else ""
+    if process.kind != "web":
+        return process
+    if not server:
+        return replace(process, note="honoured as it is, with $PORT")
+    details = ", ".join(f"{k} {v}" for k, v in server_options(process.command).items())
+    entry = entry_in(process.command) or (files.asgi if interface == "asgi" else files.wsgi)
+    note = f"{server} is translated to the embedded server over {interface.upper()}: {entry}" + (
+        f" ({details})" if details else ""
+    )
+    return replace(process, note=note)
+
+
+def server_in(command: str) -> str:
+    try:
+        words = shlex.split(command)
+    except ValueError:
+        words = command.split()
+    # A compound line does more than serve: it is not ours to take apart.
+    if re.search(r"&&|\|\||;|\|", command) or any(w.endswith(".sh") for w in words):
+        return ""
+    for word in words:
+        name = word.rpartition("/")[2]
+        if name in SERVERS:
+            return name
+    return ""
+
+
+OPTIONS = {
+    "workers": r"(?:--workers|-w|--processes)[= ]\s*(\d+)",
+    "threads": r"--threads[= ]\s*(\d+)",
+    "timeout": r"(?:--timeout|-t)[= ]\s*(\d+)",
+}
+
+
+def server_options(command: str) -> dict[str, int]:
+    return {
+        name: int(found.group(1))
+        for name, pattern in OPTIONS.items()
+        if (found := re.search(pattern, command))
+    }
+
+
+def choose_interface(files: Files, topology: Topology, facts: Mapping[str, Any]) -> str:
+    """WSGI unless the project needs ASGI: under ASGI a synchronous page costs twice."""
+    if topology.interface:
+        return topology.interface
+    if not files.asgi:
+        return "wsgi"
+    web = next((p.command for p in files.processes if p.kind == "web"), "")
+    runs_async = server_in(web) in ASYNC or "UvicornWorker" in web or "uvicorn_worker" in web
+    channels = facts.get("channels") or {}
+    if not files.wsgi or runs_async or channels.get("websocket") or channels.get("asgi"):
+        return "asgi"
+    return "wsgi"
+
+
+def detected(files: Files, facts: Mapping[str, Any]) -> Iterator[Process]:
+    tasks = facts.get("tasks") or {}
+    for name, build in BUILDERS.items():
+        if isinstance(tasks.get(name), Mapping) and "error" not in tasks[name]:
+            yield from build(tasks[name])
+
+
+def celery(found: Mapping[str, Any]) -> Iterator[Process]:
+    if found.get("always_eager"):
+        return
+    app = shlex.quote(
+        found["app"]
+        if found["app"].rpartition(".")[2] in ("celery", "celery_app", "celeryapp") or "." not in found["app"]
+        else f"{found['app']}:{found['attribute']}"
+    )
+    queues = f" -Q {shlex.quote(','.join(found['queues']))}" if found.get("queues") else ""
+    yield Process(
+        "worker", "worker", f"celery -A {app} worker --loglevel=INFO{queues}", "detected: a Celery app"
+    )
+    if found.get("beat"):
+        scheduler = f" --scheduler {found['scheduler']}" if found.get("scheduler") else ""
+        yield Process(
+            "beat",
+            "scheduler",
+            f"celery -A {app} beat --loglevel=INFO{scheduler}",
+            "detected: a Celery beat schedule",
+        )
+
+
+def django_q(found: Mapping[str, Any]) -> Iterator[Process]:
+    yield Process("worker", "worker", "python manage.py qcluster", "detected: django_q in INSTALLED_APPS")
+
+
+def huey(found: Mapping[str, Any]) -> Iterator[Process]:
+    if not found.get("immediate"):
+        yield Process(
+            "worker", "worker", "python manage.py run_huey", "detected: huey.contrib.djhuey in INSTALLED_APPS"
+        )
+
+
+def rq(found: Mapping[str, Any]) -> Iterator[Process]:
+    if not found.get("async", True):
+        return
+    scheduler = " --with-scheduler" if found.get("scheduler") else ""
+    queues = " ".join(shlex.quote(queue) for queue in found.get("queues") or ("default",))
+    yield Process(
+        "worker",
+        "worker",
+        f"python manage.py rqworker {queues}{scheduler}",
+        "detected: django_rq in INSTALLED_APPS",
+    )
+
+
+def dramatiq(found: Mapping[str, Any]) -> Iterator[Process]:
+    if "Stub" not in str(found.get("broker")):
+        yield Process(
+            "worker", "worker", "python manage.py rundramatiq", "detected: django_dramatiq in INSTALLED_APPS"
+        )
+
+
+def django_tasks(found: Mapping[str, Any]) -> Iterator[Process]:
+    for command in found.get("commands") or ():
+        name = "worker" if command == "db_worker" else command
+        yield Process(name, "worker", f"python manage.py {command}", "detected: a backend in TASKS")
+
+
+def procrastinate(found: Mapping[str, Any]) -> Iterator[Process]:
+    yield Process(
+        "worker",
+        "worker",
+        "python manage.py procrastinate worker",
+        "detected: procrastinate in INSTALLED_APPS",
+    )
+
+
+def background_task(found: Mapping[str, Any]) -> Iterator[Process]:
+    yield Process(
+        "worker", "worker", "python manage.py process_tasks", "detected: background_task in INSTALLED_APPS"
+    )
+
+
+BUILDERS = {"celery": celery, "django_q": django_q, "huey": huey, "rq": rq, "dramatiq": dramatiq, "django_tasks": django_tasks, "procrastinate": procrastinate, "background_task": background_task}  # fmt: skip
