@@ -1,0 +1,41 @@
+"""Gunicorn's configuration for every release. Works with Gunicorn 20.1 and later: it ignores settings that it does not know."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+from nuages_runtime.proof import prove_worker as post_worker_init  # noqa: E402, F401
+from nuages_runtime.proof import read_policy  # noqa: E402
+
+
+_policy = read_policy()
+
+
+def _number(name, key, default):
+    return int(os.environ.get(name) or _policy.get(key) or default)
+
+
+# The socket comes from the keeper by LISTEN_FDS, which wins; `bind` counts where somebody starts this by hand.
+bind = "%s:%s" % (_policy.get("bind", "127.0.0.1"), _policy.get("port") or 8000)
+workers = _number("NUAGES_WORKERS", "workers", 2)
+threads = _number("NUAGES_THREADS", "threads", 32)
+worker_class = "gthread"
+graceful_timeout = int(_policy.get("drain", 30))
+timeout = 60  # of a worker's heartbeat, not of a request: threads do not stop it
+keepalive = 10
+worker_connections = 2000
+backlog = 2048
+max_requests = int(_policy.get("max_requests", 0))
+max_requests_jitter = max_requests // 5
+worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") and os.access("/dev/shm", os.W_OK) else None
+control_socket_disable = True  # newer versions open one in $XDG_RUNTIME_DIR by default
+forwarded_allow_ips = ""  # nuages_runtime.forwarded decides whom to believe
+limit_request_line = 8190
+limit_request_fields = 100
+limit_request_field_size = 16380
+proc_name = "%s v%s" % (_policy.get("site", "nuages"), _policy.get("number", "0"))
+logger_class = "nuages_runtime.request_log.RequestLog"

@@ -1,0 +1,136 @@
+"""Each new worker asks its own callable before it accepts, tells the keeper through a file, and waits for its word.
+
+Gunicorn says READY before its workers have loaded anything, and on a held socket a new worker takes traffic at
+once: only here, between load and accept, can a release be refused without anybody having seen it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+import traceback
+
+
+PATIENCE = 45.0  # seconds for the answer; the keeper's start_timeout bounds the whole start
+PAUSE = 0.02
+
+
+def prove_worker(worker):
+    """Gunicorn's post_worker_init."""
+    directory = os.environ.get("NUAGES_PROOF")
+    if not directory or os.path.exists(os.path.join(directory, "go")):
+        return  # a respawned or recycled worker of a generation that has proved itself
+    policy = read_policy()
+    write_report(directory, ask_aside(worker, policy))
+    parent = os.getppid()
+    while not os.path.exists(os.path.join(directory, "go")):
+        if not worker.alive or os.getppid() != parent:
+            os._exit(0)  # stopped before it ever accepted: no request to finish
+        worker.notify()
+        time.sleep(PAUSE)
+
+
+def read_policy():
+    with open(os.path.join(os.environ["NUAGES_RELEASE"], "policy.json"), encoding="utf-8") as file:
+        return json.load(file)
+
+
+def ask_aside(worker, policy):
+    """Ask in a thread, so that Gunicorn's watchdog sees a living worker and a hanging view is told as such."""
+    from nuages_runtime import proof_request
+
+    answer = {}
+
+    def ask():
+        try:
+            answer.update(proof_request.prove(worker.app.callable or worker.wsgi, policy))
+        except BaseException as error:
+            answer.update(report_exception(error, policy))
+
+    patience = float(policy.get("health", {}).get("timeout", PATIENCE))
+    thread = threading.Thread(target=ask, name="nuages-proof", daemon=True)
+    started = time.monotonic()
+    thread.start()
+    while thread.is_alive() and time.monotonic() - started < patience:
+        worker.notify()
+        thread.join(PAUSE)
+    if thread.is_alive():
+        path = policy.get("health", {}).get("path", "/")
+        return report(
+            "timeout", ["GET %s gave no answer within %g seconds" % (path, patience), *_where(thread, policy)]
+        )
+    return answer
+
+
+def _where(thread, policy):
+    import sys
+
+    frame = sys._current_frames().get(thread.ident)
+    if frame is None:
+        return []
+    place = own_frame(traceback.extract_stack(frame), policy)
+    return ["it is at %s:%d in %s" % place] if place else []
+
+
+def report(kind, lines, **more):
+    return dict({"ok": False, "kind": kind, "lines": [line for line in lines if line][:5]}, **more)
+
+
+def report_exception(error, policy, first=None):
+    """At most five lines, of which one names the place in the project's own code."""
+    kind = "exception"
+    said = "".join(traceback.format_exception_only(type(error), error)).strip().splitlines()
+    lines = [first, said[-1] if said else repr(error)]
+    if isinstance(error, ModuleNotFoundError):
+        kind = "missing-dependency"
+        lines.append(
+            "no module named %r in the release's environment: is it in the requirements?" % error.name
+        )
+    elif isinstance(error, (ImportError, SyntaxError)):
+        kind = "import"
+    elif isinstance(error, MemoryError):
+        kind = "memory"
+    if isinstance(error, SyntaxError) and error.filename:
+        lines.append("at %s:%s" % (_relative(error.filename, policy), error.lineno))
+    else:
+        place = own_frame(traceback.extract_tb(error.__traceback__), policy)
+        if place:
+            lines.append("at %s:%d in %s" % place)
+    return report(kind, lines)
+
+
+def own_frame(frames, policy):
+    """The innermost frame in the project's own code, else the innermost of all."""
+    own = [frame for frame in frames if _is_own(frame.filename, policy)]
+    frame = own[-1] if own else frames[-1] if frames else None
+    return frame and (_relative(frame.filename, policy), frame.lineno, frame.name)
+
+
+def _is_own(path, policy):
+    root = policy.get("project")
+    return bool(root) and path.startswith(root.rstrip("/") + "/") and "/site-packages/" not in path
+
+
+def _relative(path, policy):
+    root = policy.get("project")
+    return os.path.relpath(path, root) if root and path.startswith(root.rstrip("/") + "/") else path
+
+
+def write_report(directory, answer):
+    path = os.path.join(directory, "%d.json" % os.getpid())
+    with open(path + ".part", "w", encoding="utf-8") as file:
+        json.dump(answer, file)
+    os.replace(path + ".part", path)
+
+
+def report_failed_import(error):
+    """The callable could not be loaded: Gunicorn will only say that a worker failed to boot."""
+    directory = os.environ.get("NUAGES_PROOF")
+    if not directory or os.path.exists(os.path.join(directory, "go")):
+        return
+    try:
+        write_report(directory, report_exception(error, read_policy(), "the project could not be loaded"))
+    except Exception:
+        pass
