@@ -1,0 +1,111 @@
+"""Static files under names that carry a hash of their content.
+
+collectstatic is strict: a stylesheet of the project's own that refers to a file that is not there stops the release.
+It is tolerant where nobody can mend it: source maps, and what comes from packages or vendored folders.
+Serving is tolerant: a name that is missing in the manifest is logged and answered unhashed; a page is worth more
+than one picture.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+
+from urllib.parse import unquote, urlsplit
+
+from django.contrib.staticfiles.finders import FileSystemFinder, find
+from django.contrib.staticfiles.storage import ManifestStaticFilesStorage
+from django.core.files.storage import FileSystemStorage
+
+
+logger = logging.getLogger("nuages.static")
+VENDORED = {"vendor", "vendors", "vendored", "node_modules", "bower_components", "third_party", "third-party", "thirdparty", "lib", "libs", "plugins", "dist"}
+_told = set()
+
+
+class Tolerant:
+    """Mixed into a storage with a manifest."""
+
+    manifest_strict = False
+
+    def stored_name(self, name):
+        """Before the manifest exists (code that calls static() at import time) and for what is missing in it: the plain name."""
+        try:
+            return super().stored_name(name)
+        except (ValueError, OSError):
+            if name not in _told and self.hashed_files:
+                _told.add(name)
+                logger.error("the static file %r is not in the release; a page refers to it", name)
+            return name
+
+    def hashed_name(self, name, content=None, filename=None):
+        try:
+            return super().hashed_name(name, content, filename)
+        except ValueError:
+            if name.endswith(".map"):
+                return name
+            raise
+
+    def url_converter(self, name, hashed_files, template=None):
+        convert = super().url_converter(name, hashed_files, template) if template else super().url_converter(name, hashed_files)
+
+        def converter(match):
+            try:
+                return convert(match)
+            except ValueError as error:
+                if third_party(name):
+                    logger.info("%s refers to a file that is not there: %s", name, match.group(0)[:80])
+                    return match.group(0)
+                target = unquote(urlsplit(match.groupdict().get("url") or match.group(0)).path)
+                raise ValueError("the static file %s refers to %s, which does not exist" % (name, target)) from error
+
+        return converter
+
+
+def third_party(name):
+    """Is this static file somebody else's: from a package, or vendored into the source?"""
+    if VENDORED & set(name.lower().split("/")[:-1]) or ".min." in name:
+        return True
+    path = find(name)
+    path = path[0] if isinstance(path, (list, tuple)) and path else path
+    if not path:
+        return True
+    from .hook import load_policy
+
+    project = os.path.realpath((load_policy() or {}).get("project") or os.curdir) + os.sep
+    real = os.path.realpath(path)
+    return not real.startswith(project) or "site-packages" in real
+
+
+class HashedStaticStorage(Tolerant, ManifestStaticFilesStorage):
+    """In place of Django's own two."""
+
+
+class CommittedStaticFinder(FileSystemFinder):
+    """Some projects commit what collectstatic (or a front-end build) wrote into STATIC_ROOT. Asked last."""
+
+    def __init__(self, app_names=None, *args, **kwargs):
+        from django.conf import settings
+
+        root = getattr(settings, "NUAGES_COMMITTED_STATIC", "")
+        self.locations = [("", root)]
+        self.storages = {root: FileSystemStorage(location=root)}
+        self.storages[root].prefix = ""
+
+    def check(self, **kwargs):
+        return []
+
+    def list(self, ignore_patterns):
+        for path, storage in super().list([*(ignore_patterns or []), "staticfiles.json", "*.gz", "*.br"]):
+            yield path, storage
+
+
+def __getattr__(name):
+    """Only where whitenoise is installed."""
+    if name != "HashedWhiteNoiseStorage":
+        raise AttributeError(name)
+    from whitenoise.storage import CompressedManifestStaticFilesStorage
+
+    made = type(name, (Tolerant, CompressedManifestStaticFilesStorage), {"__module__": __name__})
+    globals()[name] = made
+    return made

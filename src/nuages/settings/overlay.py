@@ -1,0 +1,137 @@
+"""The policy: what one release's runtime lays over the project's settings, and where that release keeps its files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from nuages.project.model import Files, Probe
+from nuages.settings.model import Change
+from nuages.topology.model import Topology
+
+
+VERSION = 1
+PHASES = ("serve", "build", "probe")
+SECRET_KEY_NAMES = ("SECRET_KEY", "DJANGO_SECRET_KEY")
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where a release finds its source and keeps what it collects and writes."""
+
+    project: Path  # root of the source as it runs
+    static_root: Path  # where collectstatic writes
+    static_serve: Path  # union of the last releases' static files
+    media_root: Path
+    data_dir: Path  # SQLite files
+
+    @classmethod
+    def scratch(cls, project: Path, folder: Path) -> Places:
+        """For a probe: everything under one folder that is thrown away."""
+        return cls(project, folder / "static", folder / "static", folder / "media", folder / "data")
+
+
+def make_policy(
+    topology: Topology,
+    files: Files,
+    places: Places,
+    *,
+    phase: str = "serve",
+    number: int = 0,
+    build: str = "",
+    port: int = 0,
+    interface: str = "wsgi",
+    workers: int = 1,
+    threads: int = 8,
+    generated_names: Mapping[str, Iterable[str]] | None = None,
+) -> dict[str, Any]:
+    """policy.json, which holds no secret. `port` 0 takes the declared one."""
+    if phase not in PHASES:
+        raise ValueError(phase)
+    return {
+        "version": VERSION,
+        "site": topology.name,
+        "number": number,
+        "build": build,
+        "phase": phase,
+        "settings_module": topology.settings or files.settings,
+        "project": str(places.project),
+        "manage_dir": str((places.project / files.manage).parent),
+        "domains": list(topology.domains),
+        "port": port or topology.port,
+        "bind": topology.bind,
+        "tls": asdict(topology.tls),
+        "trusted_proxies": list(topology.trusted_proxies),
+        "wsgi": topology.wsgi or files.wsgi,
+        "asgi": topology.asgi or files.asgi,
+        "interface": topology.interface or interface,
+        "static_root": str(places.static_root),
+        "static_serve": str(places.static_serve),
+        "media_root": str(places.media_root),
+        "data_dir": str(places.data_dir),
+        "overrides": dict(topology.overrides),
+        "leave": list(topology.leave),
+        "log_format": topology.log_format,
+        "health": {"path": topology.health.path, "expect": topology.health.expect},
+        "drain": topology.drain,
+        "workers": workers,
+        "threads": threads,
+        "generated_names": {name: list(names) for name, names in (generated_names or {}).items()},
+    }
+
+
+def secret_key_names(probe: Probe) -> tuple[str, ...]:
+    """The variables that the project's settings read for their secret key, as the probe saw them being read."""
+    read = {str(row["name"]) for row in probe.environ}
+    return tuple(sorted(name for name in read if name in SECRET_KEY_NAMES or name.endswith("_SECRET_KEY")))
+
+
+def changes_of(probe: Probe) -> tuple[Change, ...]:
+    """What the overlay changed in the project's settings; notes (nothing changed, but worth telling) are left out."""
+    return tuple(_change(row) for row in probe.changes if not row.get("note"))
+
+
+def notes_of(probe: Probe) -> tuple[Change, ...]:
+    """What the overlay left alone, and why."""
+    return tuple(_change(row) for row in probe.changes if row.get("note"))
+
+
+def _change(row: Mapping[str, Any]) -> Change:
+    return Change(setting=str(row["setting"]), old=str(row["old"]), new=str(row["new"]), reason=str(row["reason"]))
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of `settings show` and `settings diff`: `mark` is + (new), ~ (changed), = (told, not changed)."""
+
+    mark: str
+    setting: str
+    old: str
+    new: str
+    reason: str
+
+
+def rows(probe: Probe) -> tuple[Row, ...]:
+    """`settings diff`, by name."""
+    changed = [Row("~" if c.old else "+", c.setting, c.old, c.new, c.reason) for c in changes_of(probe)]
+    told = [Row("=", c.setting, c.old, c.new, c.reason) for c in notes_of(probe)]
+    return tuple(sorted(changed + told, key=lambda row: (row.setting, row.mark)))
+
+
+def render(rows: Iterable[Row], width: int = 100) -> str:
+    """Plain text: the setting with its reason, then old and new, each cut to the width."""
+    lines: list[str] = []
+    for row in rows:
+        lines.append(f"{row.mark} {row.setting}  ({row.reason})")
+        if row.mark == "=":
+            continue
+        if row.old:
+            lines.append(_cut(f"    - {row.old}", width))
+        lines.append(_cut(f"    + {row.new}", width))
+    return "\n".join(lines)
+
+
+def _cut(line: str, width: int) -> str:
+    return line if len(line) <= width else line[: width - 3] + "..."
