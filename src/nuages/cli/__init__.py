@@ -1,0 +1,91 @@
+"""The command line: one file for each verb, loaded only when it is called."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+
+import click
+
+from nuages import __version__
+from nuages.errors import NuagesError
+
+
+VERBS = {
+    "Start": ("init", "inspect", "check", "settings", "plan", "up", "deploy"),
+    "Run": ("status", "open", "logs", "ps", "scale", "restart", "maintenance", "start", "down", "destroy"),
+    "Change": ("config", "releases", "rollback"),
+    "Inside": ("run", "manage", "shell", "dbshell"),
+    "Nuages": ("doctor",),
+}
+
+
+class Verbs(click.Group):
+    """Loads a verb's module when it is called, so that a deploy with nothing to do starts fast."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [verb for group in VERBS.values() for verb in group]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        verb, colon, sub = cmd_name.partition(":")  # Heroku's config:set
+        if verb not in self.list_commands(ctx):
+            return None
+        command: click.Command = importlib.import_module(f"nuages.cli.{verb}").command
+        if colon and isinstance(command, click.Group):
+            return command.get_command(ctx, sub)
+        return command
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            import difflib
+
+            close = difflib.get_close_matches(args[0], self.list_commands(ctx), 1)
+            error.message += f" Did you mean {close[0]}?" if close else ""
+            raise
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        for title, verbs in VERBS.items():
+            rows = [(verb, (self.get_command(ctx, verb) or click.Command(verb)).get_short_help_str(90)) for verb in verbs]
+            with formatter.section(title):
+                formatter.write_dl(rows)
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option("-C", "--path", "path", type=click.Path(file_okay=False), default=".", help="The project's folder, when it is not this one.")
+@click.option("-v", "--verbose", is_flag=True, help="Show tracebacks and every line of long steps.")
+@click.version_option(__version__, prog_name="nuages")
+@click.pass_context
+def root(ctx: click.Context, path: str, verbose: bool) -> None:
+    """Any Django project in production, without editing it.
+
+    In the project's folder: `nuages up`.
+    """
+    ctx.obj = {"path": path, "verbose": verbose}
+
+
+def main() -> None:
+    """Run a verb; a NuagesError becomes one red line and one grey."""
+    verbose = "-v" in sys.argv or "--verbose" in sys.argv
+    try:
+        root(prog_name="nuages", standalone_mode=False)
+    except NuagesError as error:
+        from nuages.cli.console import show_error
+
+        if verbose:
+            raise
+        show_error(error, as_json="--json" in sys.argv)
+        sys.exit(error.exit_code)
+    except click.exceptions.Abort:
+        click.echo("stopped; run the same command again to continue", err=True)
+        sys.exit(130)
+    except click.exceptions.Exit as exit_:
+        sys.exit(exit_.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(64)  # EX_USAGE of sysexits.h: 1 and 2 have meanings of their own here
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)

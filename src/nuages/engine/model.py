@@ -30,6 +30,7 @@ class Live:
     venvs: tuple[str, ...]
     supervisor: Mapping[str, Any]  # its status; empty when it does not run
     maintenance: bool = False
+    free_port: int = 0  # the first free one from 8000 on, when the site has none yet
 
     @property
     def number(self) -> int:

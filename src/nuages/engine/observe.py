@@ -22,6 +22,7 @@ def observe(here: Transport, layout: Layout, topology: Topology | None = None) -
         {
             "host": {"kind": "host"},
             "site": {"kind": "site", "dir": str(layout.dir)},
+            "port": {"kind": "free_port", "after": 8000},
             "supervisor": {"kind": "supervisor", "program": control, "dir": str(layout.dir)},
         }
     )
@@ -38,6 +39,7 @@ def observe(here: Transport, layout: Layout, topology: Topology | None = None) -
         venvs=tuple(site["venvs"]),
         supervisor=_supervisor(answers["supervisor"]),
         maintenance=site["maintenance"],
+        free_port=answers["port"]["port"],
     )
 
 

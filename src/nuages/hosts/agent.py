@@ -169,7 +169,21 @@ def read_supervisor(program, dir):
     return read_command([getattr(sys, "_base_executable", sys.executable), "-I", "-S", program, dir, "status"], timeout=15)
 
 
-READS = {"supervisor": read_supervisor, "lock": read_lock, "unlock": read_unlock, "site": read_site, "files": read_files, "host": read_host, "command": read_command, "json": read_json}
+def read_free_port(after, bind="127.0.0.1"):
+    import socket
+
+    for port in range(after, after + 1000):
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+            try:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind((bind, port))
+                return {"port": port}
+            except OSError:
+                pass
+    return {"port": 0}
+
+
+READS = {"free_port": read_free_port, "supervisor": read_supervisor, "lock": read_lock, "unlock": read_unlock, "site": read_site, "files": read_files, "host": read_host, "command": read_command, "json": read_json}
 
 
 # --- writes --------------------------------------------------------------------------------------------------

@@ -1,0 +1,145 @@
+"""How progress, a plan, a step and an error look. Colours only on a terminal (click strips them elsewhere)."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import time
+
+from collections.abc import Iterable
+from typing import Any
+
+import click
+
+from nuages.engine.model import Plan, Step
+from nuages.errors import NuagesError
+from nuages.settings.model import Finding
+
+
+COLOURS = {"+": "green", "~": "yellow", "-": "red", "!": "magenta", "?": "cyan"}
+
+
+class Terminal:
+    """Tells a person. Long stages show one line that changes; each step stays once it is done."""
+
+    def __init__(self, *, as_json: bool = False, verbose: bool = False, ask: bool = False) -> None:
+        self.as_json, self.verbose, self.ask = as_json, verbose, ask
+        self.live = sys.stderr.isatty() and not as_json
+        self.started = time.monotonic()
+        self.spoken = False
+
+    def progress(self, line: str) -> None:
+        if self.as_json:
+            return
+        if self.live:
+            width = shutil.get_terminal_size().columns - 4
+            click.echo(f"\r\x1b[K  {click.style(line.strip()[:width], dim=True)}", nl=False, err=True)
+            self.spoken = True
+        elif self.verbose or not line.startswith(" "):
+            click.echo(f"  {line}", err=True)
+
+    def clear(self) -> None:
+        if self.spoken:
+            click.echo("\r\x1b[K", nl=False, err=True)
+            self.spoken = False
+
+    def findings(self, findings: tuple[Finding, ...]) -> None:
+        self.clear()
+        warnings = sum(1 for f in findings if f.severity == "warning" and not f.silenced)
+        if warnings and not self.as_json:
+            click.echo(click.style(f"  check: {count(warnings, 'warning')}, no errors (nuages check)", dim=True), err=True)
+
+    def plan(self, plan: Plan) -> None:
+        self.clear()
+        if self.as_json:
+            click.echo(json.dumps({"event": "plan", **plan_dict(plan)}))
+        elif plan.empty:
+            click.echo(f"nothing to do: {plan.reason}")
+        else:
+            show_plan(plan)
+
+    def agreed(self, plan: Plan) -> bool:
+        if plan.empty or not self.ask:
+            return True
+        return click.confirm("Apply it?", default=True)
+
+    def step(self, event: dict[str, Any]) -> None:
+        if self.as_json:
+            click.echo(json.dumps(event))
+        elif event["event"] == "begin":
+            self.progress(event["text"])
+        elif event["event"] == "output":
+            if self.verbose:
+                self.clear()
+                click.echo(click.style(f"    {event['line']}", dim=True), err=True)
+        elif event["event"] == "done":
+            self.clear()
+            click.echo(f"  {step_line(event['text'])}{click.style('  %.1f s' % event['seconds'], dim=True) if event['seconds'] >= 0.95 else ''}")  # noqa: PLR2004, UP031
+        else:
+            self.clear()
+            click.echo(click.style(f"  x {event['text'][2:]}", fg="red"))
+
+    def elapsed(self) -> str:
+        return f"{time.monotonic() - self.started:.1f} s"
+
+
+def step_line(text: str) -> str:
+    return click.style(text[0], fg=COLOURS.get(text[0])) + text[1:]
+
+
+def show_plan(plan: Plan) -> None:
+    width = max((len(s.what) for s in plan.steps), default=0)
+    width = min(width, 62)
+    for step in plan.steps:
+        click.echo(f"  {step_line(f'{step.symbol} {step.host}  {step.what:<{width}}')}  {click.style(step.why, dim=True)}".rstrip())
+    if plan.judgement:
+        from nuages.migrations import explain
+
+        text = explain(plan.judgement)
+        if text:
+            click.echo(text)
+    click.echo()
+
+
+def plan_dict(plan: Plan) -> dict[str, Any]:
+    return {"steps": [s.as_dict() for s in plan.steps], "reason": plan.reason, **plan.facts}
+
+
+def steps_as_lines(steps: Iterable[Step]) -> list[str]:
+    return [str(step) for step in steps]
+
+
+def show_error(error: NuagesError, *, as_json: bool = False) -> None:
+    """One red line that says where and what, at most a few lines of detail, one grey that says what to do."""
+    if as_json:
+        click.echo(json.dumps({"event": "error", "error": error.what, "where": error.where, "hint": error.hint, "detail": error.detail}))
+        return
+    if sys.stderr.isatty():
+        click.echo("\r\x1b[K", nl=False, err=True)
+    click.echo(click.style(f"nuages: {error}", fg="red"), err=True)
+    for line in error.detail.splitlines():
+        click.echo(f"  {line}", err=True)
+    if error.hint:
+        click.echo(click.style(f"  hint: {error.hint}", dim=True), err=True)
+
+
+def count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def table(rows: list[tuple[str, ...]], header: tuple[str, ...] = ()) -> str:
+    """Columns as wide as what is in them."""
+    everything = [header, *rows] if header else rows
+    widths = [max(len(row[i]) for row in everything) for i in range(len(everything[0]))] if everything else []
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in everything]
+    if header and lines:
+        lines[0] = click.style(lines[0], dim=True)
+    return "\n".join(lines)
+
+
+def ago(seconds: float) -> str:
+    for size, name in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds / size:.0f} {name}"
+    return f"{max(0, seconds):.0f} s"

@@ -1,0 +1,31 @@
+"""nuages down: everything of the site ends; nothing of it is lost."""
+
+from __future__ import annotations
+
+import click
+
+from nuages.cli.site import Site, with_site
+from nuages.components.registry import supervisor
+from nuages.engine.lock import deploy_lock
+
+
+@click.command()
+@with_site
+def command(site: Site) -> None:
+    """Stop the site. Releases, configuration and data stay; `nuages start` brings it back."""
+    live = site.live()
+    if not live.supervisor:
+        click.echo(f"{site.topology.name} is not running")
+        return
+    stop(site)
+    click.echo(f"{site.topology.name} is stopped; `nuages start` brings it back as it was")
+
+
+def stop(site: Site) -> None:
+    """Drain and end every process, bounded."""
+    live = site.live()
+    if not live.supervisor:
+        return
+    with deploy_lock(site.here, site.layout, "down"):
+        ask = supervisor(site.topology.supervisor).ask
+        site.here.check(ask(site.layout, live.machine, "down", timeout=site.topology.drain + 60))

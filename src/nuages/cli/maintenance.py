@@ -1,0 +1,25 @@
+"""nuages maintenance: a page in place of the site."""
+
+from __future__ import annotations
+
+import click
+
+from nuages.cli.site import Site, with_site
+from nuages.engine.lock import deploy_lock
+
+
+@click.command()
+@click.argument("wish", type=click.Choice(["on", "off", "status"]), default="status")
+@with_site
+def command(site: Site, wish: str) -> None:
+    """Show a maintenance page (503) for every address but /-/live and /-/ready: on, off or status."""
+    live = site.deployed()
+    path = str(site.layout.maintenance)
+    if wish != "status":
+        on = {"op": "file", "path": path, "content": "by hand\n"}
+        op = on if wish == "on" else {"op": "remove", "paths": [path]}
+        with deploy_lock(site.here, site.layout, "maintenance") as token:
+            site.here.write([{"text": f"~ localhost  maintenance {wish}", "deploy": token, "ops": [op]}], str(site.layout.journal), lambda _event: None)
+        click.echo(f"maintenance is {wish}")
+        return
+    click.echo(f"maintenance is {'on' if live.maintenance else 'off'}")

@@ -1,0 +1,16 @@
+"""nuages run: any command in the live release's environment."""
+
+from __future__ import annotations
+
+import click
+
+from nuages.cli.inside import enter
+from nuages.cli.site import Site, with_site
+
+
+@click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@click.argument("argv", nargs=-1, required=True, type=click.UNPROCESSED)
+@with_site
+def command(site: Site, argv: tuple[str, ...]) -> None:
+    """Run a command with the live release's code, packages and configuration: nuages run python script.py."""
+    enter(site, argv)

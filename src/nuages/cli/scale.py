@@ -1,0 +1,57 @@
+"""nuages scale: how many of each process."""
+
+from __future__ import annotations
+
+import click
+
+from nuages.cli.change import apply_change
+from nuages.cli.site import Site, json_option, with_site
+from nuages.errors import UsageError
+from nuages.settings.configuration import Configuration, set_scale
+
+
+@click.command()
+@click.argument("wishes", nargs=-1, metavar="[NAME=NUMBER]...")
+@json_option
+@with_site
+def command(site: Site, wishes: tuple[str, ...], as_json: bool) -> None:
+    """Show or set how many of each process run: nuages scale web=4 worker=2.
+
+    For web the number is of worker processes. Each change is a numbered release.
+    """
+    live = site.deployed()
+    generation = live.supervisor.get("generations", {}).get(live.serving, {})
+    if not wishes:
+        known: dict[str, int] = {}
+        for process in generation.get("processes", []):
+            known[process["name"]] = known.get(process["name"], 0) + int(process.get("workers") or 1)
+        for name, number in known.items():
+            click.echo(f"{name}={number}")
+        return
+    scale = dict(_parse(wish) for wish in wishes)
+    _check_names(site, scale)
+
+    def change(config: Configuration) -> Configuration:
+        return set_scale(config, scale)
+
+    apply_change(site, change, "scale", as_json=as_json)
+
+
+def _parse(wish: str) -> tuple[str, int]:
+    name, equals, number = wish.partition("=")
+    if not equals or not number.isdigit() or int(number) > 512:  # noqa: PLR2004
+        raise UsageError(f"{wish!r} is not NAME=NUMBER", hint="nuages scale web=4 worker=2")
+    return name, int(number)
+
+
+def _check_names(site: Site, scale: dict[str, int]) -> None:
+    from nuages.release.build import load_build
+
+    live = site.live()
+    manifest = load_build(live.layout, (live.release or {})["build"]).manifest
+    names = {"web", *(p["name"] for p in manifest["processes"] if p["kind"] != "release")}
+    unknown = sorted(set(scale) - names)
+    if unknown:
+        raise UsageError(f"there is no process called {', '.join(unknown)}", hint="known: " + ", ".join(sorted(names)))
+    if scale.get("web") == 0:
+        raise UsageError("web=0 would leave nobody to answer", hint="nuages down stops the site, nuages maintenance on shows a page")

@@ -1,0 +1,69 @@
+"""nuages settings: what production changes, and why."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from nuages.cli.site import json_option, root_of, terminal
+from nuages.cli.up import site_at
+from nuages.engine.prepare import Inspected, inspect_here
+from nuages.settings.configuration import load_configuration
+from nuages.settings.eject import eject as eject_settings
+from nuages.settings.overlay import changes_of, render_changes, render_settings
+
+
+@click.group()
+def command() -> None:
+    """Show, compare or take home the production settings."""
+
+
+def _inspected(ctx: click.Context, *, as_json: bool) -> Inspected:
+    site = site_at(root_of(ctx))
+    console = terminal(ctx, as_json=as_json)
+    live = site.live()
+    inspected = inspect_here(site.topology, live, load_configuration(live.config), site.here, console.progress)
+    console.clear()
+    return inspected
+
+
+@command.command()
+@json_option
+@click.pass_context
+def diff(ctx: click.Context, as_json: bool) -> None:
+    """Every setting that production changes: old value, new value, reason."""
+    changes = changes_of(_inspected(ctx, as_json=as_json).project.probe)
+    if as_json:
+        rows = [{"setting": c.setting, "old": c.old, "new": c.new, "reason": c.reason} for c in changes]
+        click.echo(json.dumps(rows, indent=1))
+    else:
+        click.echo(render_changes(changes))
+
+
+@command.command()
+@click.argument("names", nargs=-1)
+@json_option
+@click.pass_context
+def show(ctx: click.Context, names: tuple[str, ...], as_json: bool) -> None:
+    """The settings in force, or those named; secrets are masked."""
+    probe = _inspected(ctx, as_json=as_json).project.probe
+    values = dict(probe.facts.get("settings") or {})
+    chosen = {k: v for k, v in values.items() if not names or k in names}
+    click.echo(json.dumps(chosen, indent=1) if as_json else render_settings(chosen, changes_of(probe)))
+
+
+@command.command()
+@click.option("--stdout", "only_print", is_flag=True, help="Print it in place of writing it.")
+@click.pass_context
+def eject(ctx: click.Context, only_print: bool) -> None:
+    """Write the production settings into the project, as plain code that no longer needs Nuages."""
+    inspected = _inspected(ctx, as_json=False)
+    ejected = eject_settings(inspected.project)
+    if only_print:
+        click.echo(ejected.text)
+        return
+    ejected.write()
+    click.echo(f"wrote {ejected.path}")
+    for note in ejected.notes:
+        click.echo(f"  {note}")

@@ -1,0 +1,101 @@
+"""nuages up: the main job."""
+
+from __future__ import annotations
+
+import json
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from nuages.cli.console import Terminal
+from nuages.cli.site import Site, json_option, path_argument, root_of, terminal, url_of
+from nuages.deploy import deploy
+from nuages.engine.request import Request
+from nuages.hosts import reach
+from nuages.release.layout import local_site
+from nuages.topology import load_topology
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the options of up and deploy say."""
+
+    root: Path
+    overrides: dict[str, Any]
+    check: bool
+    adopt: bool
+
+
+def deploy_options(function: Any) -> Any:
+    options = [
+        click.option("--port", type=click.IntRange(1, 65535), help="Listen here, and remember it. Default: the first free port from 8000 on."),
+        click.option("--bind", metavar="ADDRESS", help="Listen on this address. Default: 127.0.0.1, this machine only."),
+        click.option("--no-check", is_flag=True, help="Don't let the audit stop it."),
+        click.option("--adopt", is_flag=True, help="The project's folder has moved: take over the site it left."),
+        click.option("--ask", is_flag=True, help="Show the plan and ask before applying it."),
+        json_option,
+    ]
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+@click.command()
+@path_argument
+@click.option("-d", "--detach", is_flag=True, help="Leave it running in the background.")
+@deploy_options
+@click.pass_context
+def command(
+    ctx: click.Context, path: str | None, detach: bool, port: int | None, bind: str | None, no_check: bool, adopt: bool, ask: bool, as_json: bool
+) -> None:
+    """Bring this project up in production on this machine; on a running site, deploy.
+
+    In the foreground it shows the logs, and Ctrl-C stops the site that it started.
+    """
+    wish = Wish(root_of(ctx, path), overrides_of(port, bind), not no_check, adopt)
+    console = terminal(ctx, as_json=as_json, ask=ask)
+    site = site_at(wish.root)
+    was_running = bool(site.live().serving) if not adopt else True
+    perform(wish, console, "up", site, as_json=as_json)
+    if detach or was_running or as_json:
+        return
+    from nuages.cli.logs import follow
+
+    click.echo(click.style("Ctrl-C stops it; --detach leaves it running", dim=True))
+    follow_until_interrupted(site, follow)
+
+
+def site_at(root: Path) -> Site:
+    topology = load_topology(root)
+    with reach(topology) as here:
+        return Site(topology, local_site(topology.name), here)
+
+
+def overrides_of(port: int | None, bind: str | None) -> dict[str, Any]:
+    return {k: v for k, v in {"port": port, "bind": bind}.items() if v}
+
+
+def perform(wish: Wish, console: Terminal, what: str, site: Site, *, as_json: bool) -> None:
+    """Deploy, then say where it is."""
+    request = Request(root=wish.root, what=what, overrides=wish.overrides, check=wish.check, adopt=wish.adopt)
+    deploy(request, console)
+    live = site.live()
+    url = url_of(live, site.topology)
+    if as_json:
+        click.echo(json.dumps({"event": "live", "release": live.number, "url": url, "seconds": float(console.elapsed().split()[0])}))
+    elif live.serving:
+        click.echo(f"{click.style(f'v{live.number} is live', fg='green')} at {click.style(url, bold=True)}  {click.style(console.elapsed(), dim=True)}")
+
+
+def follow_until_interrupted(site: Site, follow: Any) -> None:
+    from nuages.cli.down import stop
+
+    try:
+        follow(site, names=(), lines=0)
+    except KeyboardInterrupt:
+        click.echo()
+        stop(site)
+        click.echo(f"{site.topology.name} is stopped; `nuages start` brings it back as it was")

@@ -1,0 +1,59 @@
+"""What a verb asks for, and whom the engine tells while it works."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from nuages.engine.model import Plan
+from nuages.settings.configuration import Configuration
+from nuages.settings.model import Finding
+from nuages.topology.model import Topology
+
+
+def unchanged(config: Configuration) -> Configuration:
+    return config
+
+
+@dataclass(frozen=True)
+class Request:
+    """`source`: project (build from the files in `root`), live (the build that is live) or an earlier `number`."""
+
+    root: Path
+    what: str = "up"
+    source: str = "project"
+    number: int = 0
+    change: Callable[[Configuration], Configuration] = unchanged
+    overrides: dict[str, Any] = field(default_factory=dict)  # of the topology: port, bind ...
+    force: bool = False  # a new generation even when nothing changed
+    only_plan: bool = False
+    check: bool = True
+    adopt: bool = False  # take over a site that was deployed from another folder
+    why: str = ""
+
+    def adjust(self, topology: Topology) -> Topology:
+        return replace(topology, **self.overrides) if self.overrides else topology
+
+    def owner(self, topology: Topology) -> Topology | None:
+        return None if self.adopt else topology
+
+
+class Console(Protocol):
+    """Whom the engine tells. The command line shows it; tests record it."""
+
+    def progress(self, line: str) -> None:
+        """A long stage is alive."""
+
+    def findings(self, findings: tuple[Finding, ...]) -> None:
+        """The audit's answer, before anything is built on it."""
+
+    def plan(self, plan: Plan) -> None:
+        """The plan, before the first write."""
+
+    def agreed(self, plan: Plan) -> bool:
+        """May it be applied?"""
+
+    def step(self, event: dict[str, Any]) -> None:
+        """A step begins, prints a line, is done or failed."""
