@@ -9,6 +9,8 @@ import sys
 import time
 
 
+# Anybody can make these happen, and the message says all: no traceback.
+TERSE = ("django.security.DisallowedHost",)
 ATTRIBUTES = frozenset(vars(logging.LogRecord("", 0, "", 0, "", (), None))) | {"message", "asctime", "request", "taskName", "server_time"}
 
 
@@ -63,7 +65,7 @@ class TextFormatter(logging.Formatter):
     def format(self, record):
         ident = request_id()
         line = "%s %s %s %s%s" % (_time(record), record.levelname, record.name, "[%s] " % ident if ident else "", record.getMessage())
-        for more in (self.formatException(record.exc_info) if record.exc_info else "", record.stack_info or ""):
+        for more in (self.formatException(record.exc_info) if _telling(record) else "", record.stack_info or ""):
             if more:
                 line += "\n" + more
         return line
@@ -78,9 +80,13 @@ class JsonFormatter(logging.Formatter):
         if ident:
             row["request_id"] = ident
         row.update({name: value for name, value in vars(record).items() if name not in ATTRIBUTES and name not in row})
-        if record.exc_info:
+        if _telling(record):
             row["exception"] = self.formatException(record.exc_info)
         return json.dumps(row, default=str, ensure_ascii=False)
+
+
+def _telling(record):
+    return bool(record.exc_info) and record.name not in TERSE
 
 
 def _time(record):

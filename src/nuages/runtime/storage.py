@@ -46,8 +46,8 @@ class Tolerant:
                 return name
             raise
 
-    def url_converter(self, name, hashed_files, template=None):
-        convert = super().url_converter(name, hashed_files, template) if template else super().url_converter(name, hashed_files)
+    def url_converter(self, name, *args, **kwargs):
+        convert = super().url_converter(name, *args, **kwargs)
 
         def converter(match):
             try:

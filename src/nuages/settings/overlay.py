@@ -17,27 +17,15 @@ PHASES = ("serve", "build", "probe")
 SECRET_KEY_NAMES = ("SECRET_KEY", "DJANGO_SECRET_KEY")
 
 
-@dataclass(frozen=True)
-class Places:
-    """Where a release finds its source and keeps what it collects and writes."""
-
-    project: Path  # root of the source as it runs
-    static_root: Path  # where collectstatic writes
-    static_serve: Path  # union of the last releases' static files
-    media_root: Path
-    data_dir: Path  # SQLite files
-
-    @classmethod
-    def scratch(cls, project: Path, folder: Path) -> Places:
-        """For a probe: everything under one folder that is thrown away."""
-        return cls(project, folder / "static", folder / "static", folder / "media", folder / "data")
-
-
 def make_policy(
     topology: Topology,
     files: Files,
-    places: Places,
     *,
+    project_dir: Path,
+    static_root: Path,
+    static_serve: Path,
+    media_root: Path,
+    data_dir: Path,
     phase: str = "serve",
     number: int = 0,
     build: str = "",
@@ -47,7 +35,11 @@ def make_policy(
     threads: int = 8,
     generated_names: Mapping[str, Iterable[str]] | None = None,
 ) -> dict[str, Any]:
-    """policy.json, which holds no secret. `port` 0 takes the declared one."""
+    """policy.json, which holds no secret.
+
+    `project_dir` is the root of the source as it runs, `static_root` where collectstatic writes, `static_serve` the
+    union of the last releases' static files, `data_dir` the home of SQLite files. `port` 0 takes the declared one.
+    """
     if phase not in PHASES:
         raise ValueError(phase)
     return {
@@ -57,8 +49,8 @@ def make_policy(
         "build": build,
         "phase": phase,
         "settings_module": topology.settings or files.settings,
-        "project": str(places.project),
-        "manage_dir": str((places.project / files.manage).parent),
+        "project": str(project_dir),
+        "manage_dir": str((project_dir / files.manage).parent),
         "domains": list(topology.domains),
         "port": port or topology.port,
         "bind": topology.bind,
@@ -67,10 +59,10 @@ def make_policy(
         "wsgi": topology.wsgi or files.wsgi,
         "asgi": topology.asgi or files.asgi,
         "interface": topology.interface or interface,
-        "static_root": str(places.static_root),
-        "static_serve": str(places.static_serve),
-        "media_root": str(places.media_root),
-        "data_dir": str(places.data_dir),
+        "static_root": str(static_root),
+        "static_serve": str(static_serve),
+        "media_root": str(media_root),
+        "data_dir": str(data_dir),
         "overrides": dict(topology.overrides),
         "leave": list(topology.leave),
         "log_format": topology.log_format,
