@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from nuages.secret import Secret
+
 
 @dataclass(frozen=True)
 class Requirements:
@@ -19,6 +21,11 @@ class Requirements:
     indexes: tuple[str, ...] = ()  # private or extra indexes, credentials removed
     vcs: tuple[str, ...] = ()  # git+https://... requirements
     notes: tuple[str, ...] = ()  # what was chosen among several, and how to override it
+    sources: tuple[
+        str, ...
+    ] = ()  # folders of the project's own package, to be on sys.path since it isn't installed ("src")
+    folder: str = ""  # where the form was found, relative to the project root
+    named: tuple[str, ...] = ()  # the files that nuages.toml names
 
 
 @dataclass(frozen=True)
@@ -53,6 +60,7 @@ class Lock:
     versions: Mapping[str, str] = field(default_factory=dict)  # normalised name -> version
     added: Mapping[str, str] = field(default_factory=dict)  # what the stack adds: name -> version
     notes: tuple[str, ...] = ()  # "gunicorn 20.1 is pinned by the project; proved from 23 on"
+    index_environment: Mapping[str, str | Secret] = field(default_factory=dict)  # for uv; may hold passwords
 
 
 @dataclass(frozen=True)

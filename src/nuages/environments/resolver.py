@@ -1,0 +1,115 @@
+"""Asking uv which versions fit, for one Python."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from nuages.environments.explain import explain
+from nuages.environments.model import Python
+from nuages.environments.uv import uv
+from nuages.environments.wishes import Wishes, mask
+from nuages.errors import EnvironmentBuildError
+from nuages.hosts.command import Result
+from nuages.hosts.transport import Transport
+from nuages.secret import Secret
+
+
+MOST_SOURCE_PACKAGES = 15
+
+
+@dataclass(frozen=True)
+class Resolution:
+    """For one Python: the pinned lines, and which packages have nothing but source for it."""
+
+    python: Python
+    lines: tuple[str, ...] = ()
+    built: tuple[str, ...] = ()
+    failure: str = ""  # what uv said
+
+    @property
+    def ok(self) -> bool:
+        return not self.failure
+
+
+def resolve(here: Transport, root: Path, wishes: Wishes, python: Python) -> Resolution:
+    """Wheels only, and source only for the packages that have no wheel for this Python."""
+    built: list[str] = []
+    while True:
+        result = _compile(here, root, wishes, python, built)
+        if result.ok:
+            return Resolution(python, pins(result.stdout), tuple(built))
+        name = _without_wheels(result.stderr)
+        if not name or name in built or len(built) >= MOST_SOURCE_PACKAGES:
+            return Resolution(python, (), tuple(built), mask(result.stderr))
+        built.append(name)
+
+
+def _compile(here: Transport, root: Path, wishes: Wishes, python: Python, built: Iterable[str]) -> Result:
+    with tempfile.TemporaryDirectory(prefix="nuages-resolve-") as scratch:
+        arguments = [
+            "--python",
+            python.path,
+            "--no-header",
+            "--no-annotate",
+            "--quiet",
+            "--only-binary",
+            ":all:",
+        ]
+        for name in dict.fromkeys([*built, *wishes.source_only]):
+            arguments += ["--no-binary", name]
+        if wishes.complete:
+            arguments.append("--no-deps")
+        if wishes.prerelease:
+            arguments += ["--prerelease", "allow"]
+        for option, lines in (("--constraints", wishes.constraints), ("--overrides", wishes.overrides)):
+            if lines:
+                arguments += [option, _write(scratch, option.strip("-") + ".txt", lines)]
+        lines = [_absolute(root, line) for line in wishes.lines]
+        names = [_write(scratch, "requirements.in", lines)]
+        # In a folder of our own: [tool.uv] of the project or of a folder above it is not for this resolution.
+        return here.run(uv("pip", "compile", *arguments, *names, cwd=scratch, env=index_environment(wishes)))
+
+
+def _write(folder: str, name: str, lines: Iterable[str]) -> str:
+    path = Path(folder, name)
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    return str(path)
+
+
+def _absolute(root: Path, line: str) -> str:
+    return os.path.join(str(root), line[2:]) if line.startswith("./") else line
+
+
+def index_environment(wishes: Wishes) -> dict[str, str | Secret]:
+    """Indexes travel in the environment, for their URLs may hold a password."""
+    env: dict[str, str | Secret] = {}
+    if wishes.default_index:
+        env["UV_DEFAULT_INDEX"] = wishes.default_index
+    if wishes.indexes:
+        env["UV_INDEX"] = Secret(" ".join(each.reveal() for each in wishes.indexes))
+        env["UV_INDEX_STRATEGY"] = "unsafe-best-match"  # as pip does
+    if wishes.find_links:
+        given = os.environ.get("UV_FIND_LINKS", "")
+        env["UV_FIND_LINKS"] = ",".join([*([given] if given else []), *wishes.find_links])
+    return env
+
+
+def _without_wheels(said: str) -> str:
+    found = re.search(r"Wheels are required for `([^`]+)` because building from source is disabled", said)
+    return found[1] if found else ""
+
+
+def pins(text: str) -> tuple[str, ...]:
+    """The requirement lines of a compiled file."""
+    lines = (line.strip() for line in text.splitlines())
+    return tuple(line for line in lines if line and not line.startswith(("#", "-")))
+
+
+def refuse(resolution: Resolution, where: str) -> EnvironmentBuildError:
+    what, detail, hint = explain(resolution.failure, resolution.python)
+    return EnvironmentBuildError(what, where=where, detail=detail, hint=hint)

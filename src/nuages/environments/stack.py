@@ -1,0 +1,111 @@
+"""What the serving stack adds to a project's versions, without changing one of them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from nuages.environments.model import Python
+from nuages.environments.resolver import Resolution, refuse, resolve
+from nuages.environments.wishes import Wishes, requirement_name
+from nuages.hosts.transport import Progress, Transport
+
+
+def add_stack(
+    here: Transport,
+    python: Python,
+    project: Sequence[str],
+    stack: Sequence[str],
+    wishes: Wishes,
+    keep: Path,
+    progress: Progress,
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """(pinned lines to add, notes). A package that the project has keeps the project's version, told where it is
+    older than what was proved; a minimum gives way where the project's versions leave no room for it."""
+    lines, notes = against(project, stack)
+    if not lines:
+        return (), notes
+    path = keep / f"stack-{_digest(python, project, lines)}.json"
+    with contextlib.suppress(OSError, ValueError, KeyError):
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        return tuple(kept["lines"]), (*notes, *kept["notes"])
+    progress("resolving what serving adds")
+    found, more = _resolve(here, python, project, lines, wishes)
+    have = {requirement_name(line) for line in project}
+    added = tuple(line for line in found.lines if requirement_name(line) not in have)
+    _save(path, {"lines": added, "notes": more})
+    return added, (*notes, *more)
+
+
+def against(project: Sequence[str], stack: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What of the stack is left to resolve, and what the project's own versions mean for it."""
+    have = {requirement_name(line): line for line in project}
+    lines, notes = [], []
+    for wish in stack:
+        requirement = Requirement(wish)
+        name = canonicalize_name(requirement.name)
+        if name not in have:
+            lines.append(wish)
+            continue
+        pin = _pin(have[name])
+        if pin and pin not in requirement.specifier:
+            notes.append(f"{name} {pin} is what the project has; proved with {requirement.specifier}")
+        if requirement.extras:  # the same version, with what the extra brings
+            lines.append(f"{requirement.name}[{','.join(sorted(requirement.extras))}]")
+    return tuple(lines), tuple(notes)
+
+
+def _pin(line: str) -> str:
+    with contextlib.suppress(ValueError):
+        return next((s.version for s in Requirement(line).specifier if s.operator == "=="), "")
+    return ""
+
+
+def _resolve(
+    here: Transport, python: Python, project: Sequence[str], lines: Sequence[str], wishes: Wishes
+) -> tuple[Resolution, tuple[str, ...]]:
+    pins = tuple(line for line in project if requirement_name(line))
+    asked = Wishes(
+        lines=tuple(lines),
+        constraints=pins,
+        default_index=wishes.default_index,
+        indexes=wishes.indexes,
+        find_links=wishes.find_links,
+    )
+    found = resolve(here, Path("/"), asked, python)
+    if found.ok:
+        return found, ()
+    bare = tuple(line if Requirement(line).url else _bare(line) for line in lines)
+    relaxed = resolve(here, Path("/"), Wishes(**{**vars(asked), "lines": bare}), python)
+    if not relaxed.ok:
+        raise refuse(found, "what serving adds")
+    return relaxed, (f"the project's versions leave no room for {', '.join(lines)}; older ones are used",)
+
+
+def _bare(line: str) -> str:
+    requirement = Requirement(line)
+    return (
+        f"{requirement.name}[{','.join(sorted(requirement.extras))}]"
+        if requirement.extras
+        else requirement.name
+    )
+
+
+def _digest(python: Python, project: Sequence[str], lines: Sequence[str]) -> str:
+    import hashlib
+
+    series = python.version.rpartition(".")[0]
+    return hashlib.sha256("\n".join((series, *project, "", *lines)).encode()).hexdigest()[:20]
+
+
+def _save(path: Path, data: dict[str, tuple[str, ...]]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{path.name}.{os.getpid()}")
+    partial.write_text(json.dumps(data, indent=1), encoding="utf-8")
+    partial.replace(path)
