@@ -25,6 +25,7 @@ from nuages.secret import Secret
 from nuages.topology.model import Topology
 
 
+FILE_NAMES = ("_FILE", "_PATH")  # a variable that names a file which holds the key
 ROUNDS = 60  # one variable a round; the largest project measured needed 11
 PROBE_SECONDS = 120
 PolicyFor = Callable[[Path], Mapping[str, Any]]
@@ -41,16 +42,16 @@ def inspect_project(
     policy_for: PolicyFor,
     progress: Progress,
     *,
-    listing: Iterable[str] | None = None,
+    sources: Iterable[str] | None = None,
     config_files: Mapping[str, str] | None = None,
 ) -> Project:
     """The whole finding, production settings laid over.
 
     `policy_for(source)` gives the policy for a project that lies in `source`; its phase and the places where the site
-    writes are replaced by those of the scratch copy. `listing` are the paths that the release will hold.
+    writes are replaced by those of the scratch copy. `sources` are the paths that the release will hold.
     Raises MissingError (everything that is missing, at once) or ProjectError (it does not import).
     """
-    paths = list(listing) if listing is not None else list(Tree(files.root).paths)
+    paths = list(sources) if sources is not None else list(Tree(files.root).paths)
     place = make_scratch(files.root, paths, scratch, runtime, config_files or {})
     policy = policy_for(place.source)
     write_policy(place, probe_policy(place, policy, files))
@@ -150,7 +151,7 @@ def read_answer(path: Path, result: Result, places: Mapping[str, str]) -> dict[s
 def ask_until_known(asked: Asking, progress: Progress) -> dict[str, Any]:
     """Run the probe again with one more stand-in until nothing new is found out."""
     asked.generated = [
-        n for n in asked.files.secret_names if n not in asked.config and not n.endswith(("_FILE", "_PATH"))
+        n for n in asked.files.secret_names if n not in asked.config and not n.endswith(FILE_NAMES)
     ]
     progress("importing the project in a scratch copy")
     answer: dict[str, Any] = {}
@@ -194,8 +195,6 @@ def stand_in(asked: Asking, failure: Mapping[str, Any], progress: Progress) -> b
     kind, name = failure["kind"], str(failure["name"])
     if kind == "missing_variable" and name:
         return variable(asked, name, failure, progress)
-    if kind == "empty_setting" and name == "SECRET_KEY":
-        return generate_more(asked)
     if kind == "missing_module":
         asked.wanted.append(Wanted("module", name, failure["where"], failure["what"]))
         return False
@@ -219,11 +218,6 @@ def variable(asked: Asking, name: str, failure: Mapping[str, Any], progress: Pro
     asked.stand_ins[name] = placeholder(name, database_for(asked), str(asked.place.root / "tmp"))
     asked.wanted.append(Wanted("variable", name, failure["where"], failure["what"]))
     return True
-
-
-def generate_more(asked: Asking) -> bool:
-    """SECRET_KEY came out empty although nothing that feeds it by name was set."""
-    return False
 
 
 def second_try(asked: Asking, failure: Mapping[str, Any]) -> bool:
@@ -277,11 +271,12 @@ def finding(
     asked: Asking,
 ) -> Project:
     read = {entry["name"] for entry in answer["environ"]}
-    generated = [name for name in asked.generated if name in read]
+    feeding = (*files.secret_names, *asked.generated)
+    generated = [name for name in dict.fromkeys(feeding) if name in read and not name.endswith(FILE_NAMES)]
     facts = {
         **answer["facts"],
-        "generated_names": {"SECRET_KEY": generated} if generated else {},
-        "entry_problems": answer.get("problems", []),
+        "secret_key_names": generated,
+        "problems": answer.get("problems", []),
     }
     probe = Probe(
         django=answer["django"],

@@ -52,32 +52,38 @@ def detect_processes(
 
 def translated(process: Process, files: Files, interface: str) -> Process:
     """A `web:` line that names a server we stand in for is told as such; others are honoured with $PORT."""
-    server = server_in(process.command) if process.kind == "web" else ""
     if process.kind != "web":
         return process
+    server, command = server_in(process.command)
     if not server:
         return replace(process, note="honoured as it is, with $PORT")
-    details = ", ".join(f"{k} {v}" for k, v in server_options(process.command).items())
-    entry = entry_in(process.command) or (files.asgi if interface == "asgi" else files.wsgi)
+    details = ", ".join(f"{k} {v}" for k, v in server_options(command).items())
+    entry = entry_in(command) or (files.asgi if interface == "asgi" else files.wsgi)
     note = f"{server} is translated to the embedded server over {interface.upper()}: {entry}" + (
         f" ({details})" if details else ""
     )
     return replace(process, note=note)
 
 
-def server_in(command: str) -> str:
+# What a release does anyway; Procfiles for small hosts put it before the server.
+OURS = re.compile(
+    r"^\s*(python3?\s+)?(\./)?([\w-]+/)*manage\.py\s+(migrate|collectstatic|check)\b[\w\s=.-]*$"
+)
+
+
+def server_in(command: str) -> tuple[str, str]:
+    """(server, its part of the line); ("", "") for a line that does more than we can stand in for."""
+    parts = [part for part in command.split("&&") if not OURS.match(part)]
+    if len(parts) != 1 or re.search(r"\|\||;|\||`|\$\(|(?<!&)&(?!&)\s*\S", parts[0]):
+        return "", ""
     try:
-        words = shlex.split(command)
+        words = shlex.split(parts[0])
     except ValueError:
-        words = command.split()
-    # A compound line does more than serve: it is not ours to take apart.
-    if re.search(r"&&|\|\||;|\|", command) or any(w.endswith(".sh") for w in words):
-        return ""
-    for word in words:
-        name = word.rpartition("/")[2]
-        if name in SERVERS:
-            return name
-    return ""
+        return "", ""
+    if any(word.endswith(".sh") for word in words):
+        return "", ""
+    found = next((name for word in words if (name := word.rpartition("/")[2]) in SERVERS), "")
+    return found, parts[0] if found else ""
 
 
 OPTIONS = {
@@ -102,7 +108,7 @@ def choose_interface(files: Files, topology: Topology, facts: Mapping[str, Any])
     if not files.asgi:
         return "wsgi"
     web = next((p.command for p in files.processes if p.kind == "web"), "")
-    runs_async = server_in(web) in ASYNC or "UvicornWorker" in web or "uvicorn_worker" in web
+    runs_async = server_in(web)[0] in ASYNC or "UvicornWorker" in web or "uvicorn_worker" in web
     channels = facts.get("channels") or {}
     if not files.wsgi or runs_async or channels.get("websocket") or channels.get("asgi"):
         return "asgi"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from nuages.environments.model import PythonHint, Requirements
+from nuages.environments import find_requirements, python_hints
 from nuages.project import reading_entry as entry
 from nuages.project.model import Files, Process
 from nuages.project.procfile import Procfile, kind_of, parse_procfile
@@ -65,17 +65,3 @@ def with_declared(found: tuple[Process, ...], topology: Topology) -> tuple[Proce
         if command.strip():
             processes[name] = Process(name, kind_of(name, command), command, "nuages.toml")
     return tuple(processes.values())
-
-
-def find_requirements(root: Path, topology: Topology) -> Requirements:
-    from nuages import environments
-
-    find = getattr(environments, "find_requirements", None)
-    return find(root, topology) if find else Requirements("none")
-
-
-def python_hints(root: Path) -> tuple[PythonHint, ...]:
-    from nuages import environments
-
-    find = getattr(environments, "python_hints", None)
-    return find(root) if find else ()

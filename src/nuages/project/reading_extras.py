@@ -61,7 +61,7 @@ LIBRARIES = {
     "xmlsec": "libxmlsec1-dev",
     "pdfkit": "wkhtmltopdf",
 }
-IMPORTED = re.compile(r"^\s*(?:from|import)\s+([A-Za-z_][\w.]*)", re.MULTILINE)
+IMPORTED = r"^\s*(?:from|import)\s+%s\b"
 
 
 def system_packages(tree: Tree) -> dict[str, str]:
@@ -69,10 +69,14 @@ def system_packages(tree: Tree) -> dict[str, str]:
     for path in tree.python():
         if is_aside(path):
             continue
-        for module in IMPORTED.findall(tree.text(path)):
-            for name, packages in LIBRARIES.items():
-                if module == name or module.startswith(f"{name}."):
-                    found.setdefault(name, packages)
+        text = tree.text(path)
+        for name, packages in LIBRARIES.items():
+            if (
+                name not in found
+                and name in text
+                and re.search(IMPORTED % re.escape(name), text, re.MULTILINE)
+            ):
+                found[name] = packages
     return found
 
 
@@ -89,7 +93,7 @@ DAILY = {
     "wait_for_db",
     "dbshell",
 }
-COMMAND = re.compile(r"manage\.py[\"']?,?\s+[\"']?([a-z][\w-]+)((?:\s+[\w./=:@-]+)*)")
+COMMAND = re.compile(r"manage\.py[\"']?,?[ \t]+[\"']?([a-z][\w-]+)((?:[ \t]+[\w./=:@-]+)*)")
 
 
 def first_start(

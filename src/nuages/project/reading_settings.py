@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from nuages.errors import ProjectError
 from nuages.project.model import Choice
-from nuages.project.source import Source, chain, read_source
+from nuages.project.source import Source, chain
 from nuages.project.tree import Tree, is_aside, module_name, parent
 
 
@@ -75,8 +75,10 @@ def choose_settings(tree: Tree, manage: str, declared: str) -> SettingsChoice:
     absent = tuple(module for module in named if module not in known)
     if declared:
         return declared_settings(tree, declared, bases, known)
-    for path in neighbours(tree, manage, known.values()):
-        known.setdefault(module_name(path, base_of(path, bases)), path)
+    for path in neighbours(tree, manage, list(known.values())):
+        module = module_name(path, base_of(path, bases))
+        if importable(module) and "." not in path.removesuffix(".py").rpartition("/")[2]:
+            known.setdefault(module, path)
     ranked = sorted(
         (rank(tree, m, p, named.get(m, []), bases) for m, p in known.items()),
         key=lambda c: (-c.score, len(c.module), c.module),
@@ -123,6 +125,11 @@ def search_path(tree: Tree, manage: str) -> list[str]:
         f"{parent(manage)}/apps".lstrip("/"),
     ]
     return [folder for folder in dict.fromkeys(found) if not folder or folder in tree.folders]
+
+
+def importable(module: str) -> bool:
+    """`production.example.py` and `clever-cloud.py` are there to be copied."""
+    return all(part.isidentifier() for part in module.split("."))
 
 
 def base_of(path: str, bases: list[str]) -> str:
@@ -206,7 +213,7 @@ def rank(tree: Tree, module: str, path: str, named_by: list[str], bases: list[st
 STAGING_SCORE = 20
 SCORES = {
     "production": (120, "its name says production"),
-    "hosting": (85, "its name is that of a place where sites run"),
+    "hosting": (60, "its name is that of a place where sites run"),
     "neutral": (70, "the project's settings"),
     "base": (40, "the base settings"),
     "staging": (STAGING_SCORE, "staging settings"),
@@ -246,7 +253,3 @@ def complete(own: Source, sources: tuple[Source, ...]) -> bool:
     if own.classes and "django-configurations" in own.libraries:
         return True
     return "INSTALLED_APPS" in names or ("ROOT_URLCONF" in names and bool(own.names))
-
-
-def read_sources(tree: Tree, paths: Iterable[str]) -> list[Source]:
-    return [read_source(tree, path) for path in paths]

@@ -59,7 +59,7 @@ def read_source(tree: Tree, path: str) -> Source:
         classes=configuration_classes(syntax) if "django-configurations" in libraries else (),
         libraries=libraries,
         debug=literal_bool(assigned.get("DEBUG")),
-        by_host="gethostname(" in tree.text(path) or "platform.node(" in tree.text(path),
+        by_host=chooses_by_host(syntax),
         secret_names=names_feeding_secret_key(syntax),
         strings={
             k: v.value
@@ -122,6 +122,29 @@ def inclusions(syntax: ast.Module) -> Iterator[str]:
                 for c in ast.walk(node)
                 if isinstance(c, ast.Constant) and isinstance(c.value, str) and c.value.endswith(".py")
             )
+
+
+HOST_NAME = ("gethostname", "node", "getfqdn", "uname")
+
+
+def chooses_by_host(syntax: ast.Module) -> bool:
+    """Is this machine's name compared, searched or looked up? Only then do settings depend on it."""
+    calls = [n for n in ast.walk(syntax) if isinstance(n, ast.Assign) and asks_host(n.value)]
+    held = {target.id for call in calls for target in call.targets if isinstance(target, ast.Name)}
+    tests = [n.test for n in ast.walk(syntax) if isinstance(n, ast.If | ast.IfExp)]
+    return any(
+        asks_host(test) or any(isinstance(n, ast.Name) and n.id in held for n in ast.walk(test))
+        for test in tests
+    )
+
+
+def asks_host(node: ast.expr) -> bool:
+    called = (c.func for c in ast.walk(node) if isinstance(c, ast.Call))
+    return any(
+        isinstance(f, ast.Attribute | ast.Name)
+        and (f.attr if isinstance(f, ast.Attribute) else f.id) in HOST_NAME
+        for f in called
+    )
 
 
 def configuration_classes(syntax: ast.Module) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ import warnings
 
 from collections.abc import Iterable, Iterator
 from functools import cached_property, lru_cache
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 
 SKIPPED = {
@@ -26,8 +26,8 @@ class Tree:
         self.root = root
         found = walk(root) if listing is None else (path for path in listing if not skipped(path))
         self.paths = tuple(sorted(found, key=lambda path: (path.count("/"), path)))
-        self.text = lru_cache(maxsize=4096)(self._text)
-        self.syntax = lru_cache(maxsize=4096)(self._syntax)
+        self.text = lru_cache(maxsize=None)(self._text)
+        self.syntax = lru_cache(maxsize=None)(self._syntax)
 
     @cached_property
     def files(self) -> frozenset[str]:
@@ -35,7 +35,13 @@ class Tree:
 
     @cached_property
     def folders(self) -> frozenset[str]:
-        return frozenset(str(parent) for path in self.paths for parent in PurePosixPath(path).parents)
+        found: set[str] = {"."}
+        for path in self.paths:
+            folder = parent(path)
+            while folder and folder not in found:
+                found.add(folder)
+                folder = parent(folder)
+        return frozenset(found)
 
     def named(self, *names: str) -> list[str]:
         return [path for path in self.paths if path.rpartition("/")[2] in names]
