@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 CLASSES = ("safe", "bridge", "data", "lock", "break", "destroy", "manual")
@@ -16,6 +17,20 @@ class Operation:
     verdict: str
     why: str
     sql: tuple[str, ...] = ()
+    hint: str = ""
+    certain: bool = True  # False: a guess from the operation, which the compatibility proof may overrule
+    needed: bool = False  # the new release's code can't run before it
+    relax: str = (
+        ""  # app.model.field to make nullable before the switch, so that its removal can wait until after
+    )
+    relax_column: str = ""  # its column
+    takes_back: bool = True  # False: the old code's data is gone after it
+
+
+RANK = {
+    verdict: rank
+    for rank, verdict in enumerate(("safe", "bridge", "data", "lock", "manual", "break", "destroy"))
+}
 
 
 @dataclass(frozen=True)
@@ -30,6 +45,8 @@ class Pending:
     atomic: bool = True
     why: str = ""
     hint: str = ""
+    needs: tuple[str, ...] = ()  # labels in the same plan that must run earlier
+    relax: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
@@ -43,6 +60,26 @@ class Break:
     model: str
     column: str
     what: str
+    what_kind: str = ""  # no table, no column, unknown not null, null, narrower, type, unique
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """The pending migrations tried on a copy, and both releases' code compared with the schema after each of them."""
+
+    how: str = ""  # "on a copy of db.sqlite3 (0.4 s)", or "not rehearsed: why"
+    proved: bool = False  # the live release's code was compared
+    introduces: Mapping[str, tuple[Break, ...]] = field(
+        default_factory=dict
+    )  # label -> what breaks the live code
+    needed: Mapping[str, tuple[Break, ...]] = field(
+        default_factory=dict
+    )  # label -> what the new code misses before it
+    breaks_old: tuple[
+        Break, ...
+    ] = ()  # the live code against the schema at the end, beyond what it misses already
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    failed: str = ""  # "app.name: the database's words"
 
 
 @dataclass(frozen=True)
@@ -56,6 +93,13 @@ class Judgement:
     rehearsed: str = ""  # how it was tried: "on a copy of db.sqlite3 (0.4 s)" or ""
     snapshot: bool = False  # take one before
     rollback: str = ""  # what a rollback from here may do, in a sentence
+    alias: str = "default"
+    failed: str = ""  # the rehearsal failed: the migration and the database's words
+
+    @property
+    def relax(self) -> tuple[str, ...]:
+        """Columns to make nullable before the switch: `migrate --relax`."""
+        return tuple(field for p in self.after for field in p.relax)
 
     @property
     def before(self) -> tuple[Pending, ...]:
