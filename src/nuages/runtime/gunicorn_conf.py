@@ -19,11 +19,22 @@ def _number(name, key, default):
     return int(os.environ.get(name) or _policy.get(key) or default)
 
 
+def _worker_class():
+    """Gunicorn's own ASGI worker where it has one, else what the project's uvicorn brings."""
+    from importlib.util import find_spec
+
+    if _policy.get("interface") != "asgi":
+        return "gthread"
+    if find_spec("gunicorn.workers.gasgi"):
+        return "asgi"
+    return "uvicorn_worker.UvicornWorker" if find_spec("uvicorn_worker") else "uvicorn.workers.UvicornWorker"
+
+
 # The socket comes from the keeper by LISTEN_FDS, which wins; `bind` counts where somebody starts this by hand.
 bind = "%s:%s" % (_policy.get("bind", "127.0.0.1"), _policy.get("port") or 8000)
 workers = _number("NUAGES_WORKERS", "workers", 2)
 threads = _number("NUAGES_THREADS", "threads", 32)
-worker_class = "gthread"
+worker_class = _worker_class()
 graceful_timeout = int(_policy.get("drain", 30))
 timeout = 60  # of a worker's heartbeat, not of a request: threads do not stop it
 keepalive = 10

@@ -45,7 +45,7 @@ def ask_aside(worker, policy):
 
     def ask():
         try:
-            answer.update(proof_request.prove(worker.app.callable or worker.wsgi, policy))
+            answer.update(proof_request.prove(worker.wsgi, policy))
         except BaseException as error:
             answer.update(report_exception(error, policy))
 

@@ -1,0 +1,56 @@
+"""What is answered before the project is asked: health, static files, maintenance, uploads. WSGI and ASGI share it."""
+
+from __future__ import annotations
+
+from nuages_runtime.forwarded import Forwarded
+from nuages_runtime.health import Health
+from nuages_runtime.maintenance import Maintenance
+
+
+class Front:
+    def __init__(self, policy):
+        self.forwarded = Forwarded(policy.get("trusted_proxies"))
+        self.health = Health(policy)
+        self.maintenance = Maintenance(policy)
+        self.static = _optional("static", policy)
+        self.media = _optional("media", policy)
+
+    def answer(self, method, path, environ):
+        """A Response, or None where the project answers."""
+        if path.startswith("/-/"):
+            found = self.health.answer(method, path, environ)
+            if found is not None:
+                return found
+        if self.static is not None and path.startswith(self.static.prefix):
+            found = self.static.answer(method, path, environ)
+            if found is not None:
+                return found
+        found = self.maintenance.answer(method, path, environ)
+        if found is not None:
+            return found
+        if self.media is not None and path.startswith(self.media.prefix):
+            return self.media.answer(method, path, environ)
+        return None
+
+    def may_block(self, path):
+        """Whether an answer of ours reads disks or databases: an event loop asks in a thread."""
+        prefixes = [part.prefix for part in (self.static, self.media) if part is not None]
+        return path.startswith(("/-/", *prefixes))
+
+
+def _optional(name, policy):
+    """A WSGI project without configured Django settings, or a stack without WhiteNoise, has no such part."""
+    import importlib
+
+    try:
+        from django.conf import settings
+
+        if not settings.configured:
+            settings.STATIC_URL  # noqa: B018 - loads them, or says that there are none
+        return importlib.import_module("nuages_runtime." + name).from_settings(policy)
+    except ImportError:
+        return None
+    except Exception as error:
+        if type(error).__name__ == "ImproperlyConfigured":
+            return None
+        raise
