@@ -23,6 +23,9 @@ class ModuleHolder:
     def write(self, values):
         vars(self.module).update(values)
 
+    def mark(self, name, value):
+        setattr(self.module, name, value)
+
 
 class DynaconfHolder(ModuleHolder):
     """dynaconf replaces django.conf.settings with an object of its own; values have to be pushed into that."""
@@ -39,6 +42,10 @@ class DynaconfHolder(ModuleHolder):
         super().write(values)
         for name, value in values.items():
             self.lazy.set(name, value, merge=False)
+
+    def mark(self, name, value):
+        super().mark(name, value)
+        self.lazy.set(name, value, merge=False)
 
 
 def _dynaconf_of(module):
@@ -60,19 +67,28 @@ def _plain(value):
     return value
 
 
-def teach_configurations(importer, finder, settings_loader, early_loader):
-    """`importer` is the module configurations.importer: wrap what its finder hands out for the settings module."""
+def teach_configurations(importer, executing, early_loader, lay_over, finder):
+    """`importer` is the module configurations.importer, whose finder stands before ours and whose loader turns a class
+    into the settings module: substitute in the source it reads, and lay over what it made."""
     theirs = next((value for name, value in vars(importer).items() if name in ("ConfigurationFinder", "ConfigurationImporter")), None)
-    original = getattr(theirs, "find_spec", None)
-    if original is None:
+    find = getattr(theirs, "find_spec", None)
+    if find is None:
         return
 
     def find_spec(self, fullname, path=None, target=None):
-        spec = original(self, fullname, path, target)
-        if spec is not None and spec.loader is not None and fullname in finder.wanted():
-            if hasattr(spec.loader, "loader"):
-                spec.loader.loader = early_loader(spec.loader.loader, finder, in_settings=True)
-            spec.loader = settings_loader(spec.loader, finder)
+        spec = find(self, fullname, path, target)
+        inner = getattr(getattr(spec, "loader", None), "spec", None)
+        if inner is not None:
+            inner.loader = early_loader(inner.loader, finder, in_settings=True)
+            load = spec.loader.load_module
+
+            def load_module(name):
+                with executing():
+                    module = load(name)
+                lay_over(module, finder)
+                return module
+
+            spec.loader.load_module = load_module
         return spec
 
     theirs.find_spec = find_spec

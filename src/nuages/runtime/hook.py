@@ -7,6 +7,7 @@ settings module directly, and with settings whose package calls django.setup() h
 
 from __future__ import annotations
 
+import contextlib
 import importlib.machinery
 import json
 import os
@@ -103,6 +104,16 @@ class SettingsFinder:
         return code if replaced else None
 
 
+@contextlib.contextmanager
+def executing():
+    """Project modules that are imported meanwhile belong to the settings."""
+    _state.executing = getattr(_state, "executing", 0) + 1
+    try:
+        yield
+    finally:
+        _state.executing -= 1
+
+
 class EarlyLoader:
     """Runs a project module with DEBUG substituted; everything else is asked of the loader that it wraps."""
 
@@ -147,11 +158,8 @@ class SettingsLoader(EarlyLoader):
         super().__init__(inner, finder, in_settings=True)
 
     def exec_module(self, module):
-        _state.executing = getattr(_state, "executing", 0) + 1
-        try:
+        with executing():
             super().exec_module(module)
-        finally:
-            _state.executing -= 1
         lay_over(module, self.finder)
 
 
@@ -165,7 +173,7 @@ class ConfigurationsLoader(EarlyLoader):
         self.inner.exec_module(module)
         from . import adapters
 
-        adapters.teach_configurations(module, self.finder, SettingsLoader, EarlyLoader)
+        adapters.teach_configurations(module, executing, EarlyLoader, lay_over, self.finder)
 
 
 def lay_over(module, finder):
@@ -178,7 +186,7 @@ def lay_over(module, finder):
     holder.write(result.values)
     RECORD.update(changes=result.changes, expected=result.expected, errors=result.errors, module=module.__name__)
     RECORD["marker"] = overlay.marker_of(finder.policy)
-    setattr(module, MARKER, RECORD["marker"])
+    holder.mark(MARKER, RECORD["marker"])
     write_back(before, result.values, finder.companions)
     adapters.push_to_django(module.__name__, result.values)
     from . import errors

@@ -103,8 +103,16 @@ def apply(values, policy, environ, early=()):
     for name, new in overrides.items():
         _change(view, result, name, kept_type(view.get(name), new), "[settings] in nuages.toml says so")
     result.values = {name: value for name, value in view.values.items() if name not in view.own or value is not view.own[name]}
-    result.expected = {name: view.get(name) for name in READ_BACK if name in view.values and name not in left}
+    result.expected = {name: _copied(view.get(name)) for name in READ_BACK if name in view.values and name not in left}
     return result
+
+
+def _copied(value):
+    """Django writes into DATABASES and others; what we expect must not change with them."""
+    try:
+        return copy.deepcopy(value)
+    except Exception:
+        return value
 
 
 NOTE = object()  # as a new value: nothing changes, the reason is told
