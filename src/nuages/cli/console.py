@@ -17,14 +17,16 @@ from nuages.errors import NuagesError
 from nuages.settings.model import Finding
 
 
+SLOW = 0.95  # seconds; quicker steps need no figure
 COLOURS = {"+": "green", "~": "yellow", "-": "red", "!": "magenta", "?": "cyan"}
 
 
 class Terminal:
     """Tells a person. Long stages show one line that changes; each step stays once it is done."""
 
-    def __init__(self, *, as_json: bool = False, verbose: bool = False, ask: bool = False) -> None:
-        self.as_json, self.verbose, self.ask = as_json, verbose, ask
+    def __init__(self, *, as_json: bool = False, verbose: bool = False, ask: bool = False, only_plan: bool = False) -> None:
+        self.as_json, self.verbose, self.ask, self.only_plan = as_json, verbose, ask, only_plan
+        self.whys: dict[str, str] = {}
         self.live = sys.stderr.isatty() and not as_json
         self.started = time.monotonic()
         self.spoken = False
@@ -56,8 +58,11 @@ class Terminal:
             click.echo(json.dumps({"event": "plan", **plan_dict(plan)}))
         elif plan.empty:
             click.echo(f"nothing to do: {plan.reason}")
-        else:
+        elif self.ask or self.only_plan:
             show_plan(plan)
+        else:
+            self.whys = {str(s): s.why for s in plan.steps}
+            show_judgement(plan)
 
     def agreed(self, plan: Plan) -> bool:
         if plan.empty or not self.ask:
@@ -68,14 +73,17 @@ class Terminal:
         if self.as_json:
             click.echo(json.dumps(event))
         elif event["event"] == "begin":
-            self.progress(event["text"])
+            if self.live:
+                self.progress(event["text"])
         elif event["event"] == "output":
             if self.verbose:
                 self.clear()
                 click.echo(click.style(f"    {event['line']}", dim=True), err=True)
         elif event["event"] == "done":
             self.clear()
-            click.echo(f"  {step_line(event['text'])}{click.style('  %.1f s' % event['seconds'], dim=True) if event['seconds'] >= 0.95 else ''}")  # noqa: PLR2004, UP031
+            took = f"{event['seconds']:.1f} s" if event["seconds"] >= SLOW else ""
+            said = "; ".join(filter(None, (self.whys.get(event["text"], ""), took)))
+            click.echo(f"  {step_line(event['text'])}" + (click.style(f"  {said}", dim=True) if said else ""))
         else:
             self.clear()
             click.echo(click.style(f"  x {event['text'][2:]}", fg="red"))
@@ -93,13 +101,16 @@ def show_plan(plan: Plan) -> None:
     width = min(width, 62)
     for step in plan.steps:
         click.echo(f"  {step_line(f'{step.symbol} {step.host}  {step.what:<{width}}')}  {click.style(step.why, dim=True)}".rstrip())
-    if plan.judgement:
-        from nuages.migrations import explain
-
-        text = explain(plan.judgement)
-        if text:
-            click.echo(text)
+    show_judgement(plan)
     click.echo()
+
+
+def show_judgement(plan: Plan) -> None:
+    """What the pending migrations mean, before any of them runs."""
+    if plan.judgement and plan.judgement.pending:
+        from nuages.migrations.explain import explain
+
+        click.echo("\n".join(f"  {line}" for line in explain(plan.judgement).splitlines()))
 
 
 def plan_dict(plan: Plan) -> dict[str, Any]:

@@ -20,5 +20,5 @@ def command(ctx: click.Context, path: str | None, no_check: bool, as_json: bool)
     Exit status: 0 nothing to do, 2 something to do, 1 error.
     """
     request = Request(root=root_of(ctx, path), what="plan", only_plan=True, check=not no_check)
-    plan = deploy(request, terminal(ctx, as_json=as_json))
+    plan = deploy(request, terminal(ctx, as_json=as_json, only_plan=True))
     ctx.exit(0 if plan.empty else 2)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+from dataclasses import asdict
+
 import click
 
 from nuages.cli.site import json_option, root_of, terminal
@@ -11,7 +13,7 @@ from nuages.cli.up import site_at
 from nuages.engine.prepare import Inspected, inspect_here
 from nuages.settings.configuration import load_configuration
 from nuages.settings.eject import eject as eject_settings
-from nuages.settings.overlay import changes_of, render_changes, render_settings
+from nuages.settings.overlay import changes_of, render, rows
 
 
 @click.group()
@@ -33,12 +35,11 @@ def _inspected(ctx: click.Context, *, as_json: bool) -> Inspected:
 @click.pass_context
 def diff(ctx: click.Context, as_json: bool) -> None:
     """Every setting that production changes: old value, new value, reason."""
-    changes = changes_of(_inspected(ctx, as_json=as_json).project.probe)
+    probe = _inspected(ctx, as_json=as_json).project.probe
     if as_json:
-        rows = [{"setting": c.setting, "old": c.old, "new": c.new, "reason": c.reason} for c in changes]
-        click.echo(json.dumps(rows, indent=1))
+        click.echo(json.dumps([asdict(change) for change in changes_of(probe)], indent=1))
     else:
-        click.echo(render_changes(changes))
+        click.echo(render(rows(probe)))
 
 
 @command.command()
@@ -50,7 +51,12 @@ def show(ctx: click.Context, names: tuple[str, ...], as_json: bool) -> None:
     probe = _inspected(ctx, as_json=as_json).project.probe
     values = dict(probe.facts.get("settings") or {})
     chosen = {k: v for k, v in values.items() if not names or k in names}
-    click.echo(json.dumps(chosen, indent=1) if as_json else render_settings(chosen, changes_of(probe)))
+    changed = {change.setting for change in changes_of(probe)}
+    if as_json:
+        click.echo(json.dumps(chosen, indent=1))
+        return
+    for name, value in sorted(chosen.items()):
+        click.echo(f"{'~' if name in changed else ' '} {name} = {value}")
 
 
 @command.command()

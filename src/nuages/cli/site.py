@@ -63,8 +63,8 @@ def with_site(function: Callable[..., Any]) -> Callable[..., Any]:
     return inner
 
 
-def terminal(ctx: click.Context, *, as_json: bool = False, ask: bool = False) -> Terminal:
-    return Terminal(as_json=as_json, verbose=(ctx.obj or {}).get("verbose", False), ask=ask)
+def terminal(ctx: click.Context, *, as_json: bool = False, ask: bool = False, only_plan: bool = False) -> Terminal:
+    return Terminal(as_json=as_json, verbose=(ctx.obj or {}).get("verbose", False), ask=ask, only_plan=only_plan)
 
 
 def url_of(live: Live, topology: Topology) -> str:

@@ -57,6 +57,7 @@ def compose(
         generation=generation,
         spec=spec,
         listen=f"{topology.bind}:{policy['port']}",
+        snapshots=(),
         new=not same,
         why=why or ("" if same else _what_changed(live.release, build, config)),
     )

@@ -38,6 +38,7 @@ def observe(here: Transport, layout: Layout, topology: Topology | None = None) -
         builds=tuple(site["builds"]),
         venvs=tuple(site["venvs"]),
         supervisor=_supervisor(answers["supervisor"]),
+        programs=site["programs"],
         maintenance=site["maintenance"],
         free_port=answers["port"]["port"],
     )

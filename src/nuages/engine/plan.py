@@ -10,6 +10,7 @@ from typing import Any
 from nuages.engine.model import Desired, Live, Op, Plan, Step
 from nuages.hosts.command import Command
 from nuages.migrations.model import Judgement
+from nuages.migrations.rehearsal import Code, run_all, run_phase
 from nuages.release.build import describe_source
 from nuages.release.layout import SCHEMA
 
@@ -31,8 +32,10 @@ def make_plan(desired: Desired, live: Live, judgement: Judgement | None = None, 
     window = bool(judgement and judgement.window)
     if window:
         steps.append(_maintenance(desired, on=True))
+    if desired.new and not live.release:
+        steps.append(_first_migration(desired))
     if desired.new:
-        steps += _migrate(desired, judgement, "before") + (_migrate(desired, judgement, "window") if window else []) + _release_commands(desired)
+        steps += [*_prepare_database(desired, judgement), *_migrate(desired, judgement, "before"), *_migrate(desired, judgement, "window"), *_release_commands(desired)]
     steps += _go_live(desired, live)
     if window and not live.maintenance:
         steps.append(_maintenance(desired, on=False))
@@ -72,7 +75,7 @@ def _config_files(desired: Desired) -> list[Op]:
 def _programs(desired: Desired, live: Live) -> tuple[Step, ...]:
     """The supervisor's own programs: replaced under a running site without closing its socket."""
     folder = live.layout / "keeper" / desired.programs
-    running = live.supervisor.get("programs", "")
+    running = str(live.supervisor.get("home", "")).rsplit("/", 1)[-1] if live.supervisor else live.programs
     if running == desired.programs or desired.supervisor.programs is None:
         return ()
     ops: list[Op] = [_remove(folder), {"op": "copy", "path": str(desired.supervisor.programs), "to": str(folder)}, _link(live.layout / "keeper" / "current", desired.programs)]
@@ -119,19 +122,32 @@ def _static(desired: Desired) -> Iterable[Step]:
 
 def _migrate(desired: Desired, judgement: Judgement | None, phase: str) -> list[Step]:
     pending = getattr(judgement, phase) if judgement else ()
-    steps: list[Step] = []
-    if not pending or not judgement:
-        return steps
-    if phase != "after" and judgement.snapshot:
-        name = f"before-v{desired.number}"
-        steps.append(Step("+", HOST, f"snapshot {name}", "before migrations that can't be taken back", (_run(runtime(desired, "snapshot", "--to", str(desired.placement.layout.snapshots / name), timeout=3600)),)))
-    labels = ",".join(p.label for p in pending)
+    relax = judgement.relax if judgement and phase == "before" else ()
+    if not judgement or not (pending or relax):
+        return []
     names = ", ".join(p.label for p in pending[:4]) + (f" and {len(pending) - 4} more" if len(pending) > 4 else "")  # noqa: PLR2004
-    words = ["--only", labels, "--lock-timeout", f"{desired.placement.topology.migrations.lock_timeout:g}"]
-    words += ["--keep-defaults", str(desired.placement.layout / "kept-defaults.json")] if phase == "before" else []
-    why = {"before": "the old release can run on the new tables", "window": "the old release can't run on the new tables", "after": "only once the old release is gone"}
-    steps.append(Step("~" if phase == "before" else "!", HOST, f"migrate {names}", why[phase], (_run(runtime(desired, "migrate", *words, timeout=3600)),)))
-    return steps
+    what = f"migrate {names}" if pending else f"let {', '.join(relax)} be empty"
+    keep = str(desired.placement.layout / "kept-defaults.json") if phase == "before" else ""
+    rules = desired.placement.topology.migrations
+    command = run_phase(_code(desired), tuple(p.label for p in pending), lock_timeout=rules.lock_timeout, keep=keep, relax=relax, alias=judgement.alias)
+    why = {"before": "the live release can run on the new tables", "window": "the live release can't run on the new tables", "after": "only once the old release is gone"}
+    return [Step("~" if phase == "before" else "!", HOST, what, why[phase], (_run(command),))]
+
+
+def _first_migration(desired: Desired) -> Step:
+    command = run_all(_code(desired), lock_timeout=desired.placement.topology.migrations.lock_timeout)
+    return Step("~", HOST, "migrate", "nothing is live beside it yet", (_run(command),))
+
+
+def _prepare_database(desired: Desired, judgement: Judgement | None) -> Iterable[Step]:
+    """Before any migration: a snapshot where one can't be taken back, and columns that the new release does not fill."""
+    if judgement and judgement.snapshot and (judgement.before or judgement.window or judgement.after):
+        yield Step("+", HOST, f"snapshot before v{desired.number}", "a migration can't be taken back", tuple(_run(c) for c in desired.snapshots))
+
+
+def _code(desired: Desired) -> Code:
+    placement = desired.placement
+    return Code(placement.python, placement.env, str(placement.policy["manage_dir"]))
 
 
 def _release_commands(desired: Desired) -> list[Step]:
@@ -140,7 +156,7 @@ def _release_commands(desired: Desired) -> list[Step]:
     steps = []
     for line in lines:
         command = Command(("/bin/sh", "-c", line["command"]), env={**desired.placement.env, "PATH": path}, cwd=str(desired.placement.policy["manage_dir"]), timeout=3600)
-        steps.append(Step("!", HOST, f"release command: {line['command']}", line["source"], (_run(command, desired),)))
+        steps.append(Step("!", HOST, f"release command: {line['command']}", line["source"], (_run(command),)))
     return steps
 
 
@@ -205,13 +221,7 @@ def _retention(desired: Desired, live: Live) -> Iterable[Step]:
 # --- operations ----------------------------------------------------------------------------------------------
 
 
-def runtime(desired: Desired, module: str, *words: str, timeout: float = 600) -> Command:
-    """A program of the release's own runtime, in the release's own environment."""
-    placement = desired.placement
-    return Command((placement.python, "-m", f"nuages_runtime.{module}", *words), env=placement.env, cwd=str(placement.policy["manage_dir"]), timeout=timeout)
-
-
-def _run(command: Command, desired: Desired | None = None) -> Op:
+def _run(command: Command) -> Op:
     return {"op": "run", "argv": list(command.argv), "env": {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", **command.environment()}, "cwd": command.cwd or None, "timeout": command.timeout}
 
 

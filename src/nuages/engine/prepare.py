@@ -24,13 +24,15 @@ from nuages.environments import build_environment, find_requirements, make_lock,
 from nuages.environments.model import Environment
 from nuages.errors import CheckError, ReleaseError
 from nuages.hosts.transport import Progress, Transport
-from nuages.project import as_json, from_json, inspect_project, read_files
+from nuages.project.inspection import inspect_project
 from nuages.project.model import Files, Project
+from nuages.project.reading import read_files
+from nuages.project.stored import as_json, from_json
 from nuages.release.build import RUNTIME, Build, build_id, build_release, load_build, runtime_digest
 from nuages.release.source import Source, read_source
 from nuages.settings.configuration import Configuration, process_environment
 from nuages.settings.model import Finding
-from nuages.settings.overlay import make_policy
+from nuages.settings.overlay import make_policy, secret_key_names
 from nuages.topology.model import Topology
 
 
@@ -173,17 +175,17 @@ def policy_of(topology: Topology, live: Live, files: Files, project_dir: Path, *
     """The policy for one copy of the source."""
     layout = live.layout
     policy = make_policy(
-        topology=topology,
-        files=files,
+        topology,
+        files,
         project_dir=project_dir,
-        port=port_of(topology, live),
-        phase=phase,
-        interface=interface,
         static_root=project_dir.parent / "static",
         static_serve=layout.shared("static"),
         media_root=layout.shared("media"),
         data_dir=layout.shared("data"),
-        generated_names=dict(generated or {}),
+        phase=phase,
+        port=port_of(topology, live),
+        interface=interface,
+        generated_names=generated,
     )
     return {**policy, "maintenance_file": str(layout.maintenance)}
 
@@ -212,7 +214,8 @@ def build_here(topology: Topology, live: Live, inspected: Inspected, config: Con
 
 
 def generated_names(project: Project) -> dict[str, list[str]]:
-    return {"SECRET_KEY": list(project.probe.facts.get("secret_key_names") or [])}
+    found = project.probe.facts.get("generated_names") or {}
+    return {k: list(v) for k, v in found.items()} or {"SECRET_KEY": list(secret_key_names(project.probe))}
 
 
 def placeholder_environment(project: Project, config: Configuration) -> dict[str, str]:

@@ -56,9 +56,17 @@ def read_site(dir):
         "builds": [n for n in _names(os.path.join(dir, "releases")) if not n.endswith(".partial")],
         "venvs": _names(os.path.join(dir, "venvs")),
         "lock": read_json(os.path.join(dir, "lock.json")),
+        "programs": _target(os.path.join(dir, "keeper", "current")),
         "maintenance": os.path.exists(os.path.join(dir, "shared", "maintenance")),
         "now": time.time(),
     }
+
+
+def _target(path):
+    try:
+        return os.path.basename(os.readlink(path))
+    except OSError:
+        return ""
 
 
 def _names(path):

@@ -72,7 +72,7 @@ def scratch_release(folder: Path, policy: Mapping[str, Any]) -> Path:
 
 
 def build_release(
-    project: Project, source: Source, layout: Layout, id_: str, policy: Mapping[str, Any], environ: Mapping[str, str], here: Transport, progress: Progress
+    project: Project, source: Source, layout: Layout, id_: str, policy: Mapping[str, Any], environ: Mapping[str, str], here: Transport, progress: Progress, config_files: tuple[str, ...] = ()
 ) -> Build:
     """Return the build with this id, made now unless it is in the store. Raises ReleaseError; a broken build leaves nothing."""
     path = layout.build(id_)
@@ -80,7 +80,7 @@ def build_release(
         return load_build(layout, id_)
     partial = path.with_name(f"{id_}.{os.getpid()}.partial")
     try:
-        _fill(partial, project, source, layout, policy, environ, here, progress)
+        _fill(partial, project, source, layout, policy, environ, here, progress, config_files)
         manifest = _manifest(id_, project, source, partial)
         (partial / "manifest.json").write_text(json.dumps(manifest, indent=1, sort_keys=True))
         if path.exists():
@@ -103,11 +103,12 @@ def load_build(layout: Layout, id_: str) -> Build:
 
 
 def _fill(
-    partial: Path, project: Project, source: Source, layout: Layout, policy: Mapping[str, Any], environ: Mapping[str, str], here: Transport, progress: Progress
+    partial: Path, project: Project, source: Source, layout: Layout, policy: Mapping[str, Any], environ: Mapping[str, str], here: Transport, progress: Progress, config_files: tuple[str, ...]
 ) -> None:
     copy_source(source, partial / "source")
     shutil.copytree(RUNTIME, partial / "runtime" / "nuages_runtime", ignore=shutil.ignore_patterns("__pycache__"))
     link_writable(partial / "source", layout, project.files.writable)
+    link_config_files(partial / "source", layout, config_files)
     _front_end(partial / "source", project, environ, here, progress)
     with tempfile.TemporaryDirectory(prefix="nuages-build-") as folder:
         here_policy = moved(policy, partial / "source", project) | {"phase": "build", "static_root": str(partial / "static")}
@@ -150,6 +151,15 @@ def link_writable(source: Path, layout: Layout, writable: tuple[str, ...]) -> No
         place.parent.mkdir(parents=True, exist_ok=True)
         if not place.exists():
             place.symlink_to(kept)
+
+
+def link_config_files(source: Path, layout: Layout, names: tuple[str, ...]) -> None:
+    """Files given by `nuages config set --file` stand in the release as links to their 0600 originals."""
+    for name in names:
+        place = source / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.unlink(missing_ok=True)
+        place.symlink_to(layout.shared("config-files") / name)
 
 
 def _front_end(source: Path, project: Project, environ: Mapping[str, str], here: Transport, progress: Progress) -> None:

@@ -16,7 +16,7 @@ REDIRECTS = 5
 def prove(callable_, policy):
     """Follow same-host redirects and judge the last answer."""
     health = policy.get("health") or {}
-    path, expect = health.get("path") or "/", health.get("expect") or "2xx,3xx,401,403"
+    path, expect = health.get("path") or "/", health.get("expect") or "2xx,3xx,401,403,404"
     host, scheme = public_host(policy), "https" if (policy.get("tls") or {}).get("enabled") else "http"
     url, seen = "%s://%s%s" % (scheme, host, path), []
     ask = ask_asgi if policy.get("interface") == "asgi" else ask_wsgi

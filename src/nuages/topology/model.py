@@ -31,7 +31,7 @@ class Health:
     """The gate's question: a path, the statuses that count as well (as in "2xx,3xx"), seconds to answer."""
 
     path: str = "/"
-    expect: str = "2xx,3xx,401,403"
+    expect: str = "2xx,3xx,401,403,404"
     within: float = 60
 
 
