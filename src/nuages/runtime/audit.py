@@ -32,6 +32,12 @@ def run(root="", seconds=SECONDS):
     ]
 
 
+def told_once(found):
+    """An error page that can't be rendered is not told again as a template that does not compile."""
+    pages = {f["where"] for f in found if f["id"] == "errors.N001"}
+    return [f for f in found if f["id"] != "errors.N003" or f["where"].rpartition(":")[0] not in pages]
+
+
 def guarded(check, project):
     name = check.__name__.replace("_", " ")
     if project.late():

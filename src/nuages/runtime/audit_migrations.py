@@ -19,7 +19,7 @@ CREATES = re.compile(
 def conflicting_migrations(project):
     from django.db.migrations.loader import MigrationLoader
 
-    conflicts = MigrationLoader(None, ignore_no_initial=True).detect_conflicts()
+    conflicts = MigrationLoader(None, ignore_no_migrations=True).detect_conflicts()
     for app, names in sorted(conflicts.items()):
         what = "%s has %d latest migrations (%s): migrate refuses" % (app, len(names), listed(sorted(names)))
         yield finding("migrations.N003", "error", what, app, "python manage.py makemigrations --merge")

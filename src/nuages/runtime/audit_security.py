@@ -233,13 +233,19 @@ def mail(project):
     try:
         name = mail_backend()
     except Exception as error:
-        yield finding(
-            "errors.N007",
-            "error",
-            "mail can't be sent: %s" % told(error),
-            "EMAIL_BACKEND",
-            "every password reset would be a server error",
-        )
+        if type(error).__name__ == "MailerDoesNotExist":
+            yield finding(
+                "errors.N006", "info", "mail is not configured", "MAILERS", "nuages config set EMAIL_HOST=..."
+            )
+        else:
+            hint = "sending mail, as for a password reset, would be a server error"
+            yield finding(
+                "errors.N007",
+                "warning",
+                "the mail backend can't be loaded: %s" % told(error),
+                "EMAIL_BACKEND",
+                hint,
+            )
         return
     if name.split(".")[-1] in ("console", "dummy", "locmem", "filebased"):
         yield finding(

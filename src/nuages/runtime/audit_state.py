@@ -18,11 +18,12 @@ def uploads_on_local_disk(project):
     from django.core.files.storage import FileSystemStorage
     from django.db.models import FileField
 
-    fields = []
-    for model in apps.get_models():
-        for field in model._meta.local_fields:
-            if isinstance(field, FileField) and isinstance(unwrapped(field.storage), FileSystemStorage):
-                fields.append("%s.%s" % (model._meta.label, field.name))
+    fields = [
+        "%s.%s" % (model._meta.label, field.name)
+        for model in apps.get_models()
+        for field in model._meta.local_fields
+        if isinstance(field, FileField) and isinstance(unwrapped(field.storage), FileSystemStorage)
+    ]
     if fields:
         yield finding(
             "state.N001",

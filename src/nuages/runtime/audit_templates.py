@@ -9,23 +9,8 @@ from .audit_project import finding, listed, told
 
 MOST = 5000
 BIG = 1000000
-TEXT = (
-    ".html",
-    ".htm",
-    ".txt",
-    ".xml",
-    ".js",
-    ".json",
-    ".svg",
-    ".css",
-    ".email",
-    ".mjml",
-    ".md",
-    ".djhtml",
-    ".jinja",
-    ".jinja2",
-    ".j2",
-)
+# Scripts and Markdown beside templates are seldom templates themselves.
+TEXT = (".html", ".htm", ".xhtml", ".txt", ".xml", ".email", ".mjml", ".djhtml", ".jinja", ".jinja2", ".j2")
 
 
 def templates_compile(project):
@@ -33,35 +18,34 @@ def templates_compile(project):
     from django.template import engines
 
     missing_static = {}
-    for engine in engines.all():
-        for path, name in own_templates(project, engine):
-            if project.late():
-                yield finding("settings.N002", "unknown", "no time was left to compile all templates")
-                return
-            where = project.relative(path)
-            try:
-                compiled = compile_template(engine, path, name)
-            except Exception as error:
-                yield finding(
-                    "errors.N003",
-                    "warning",
-                    "the template does not compile: %s" % told(error),
-                    place(where, error),
-                    "pages that use it are server errors",
-                )
-                continue
-            if compiled is None:
-                continue
-            for what, parent in missing_parents(engine, compiled):
-                yield finding(
-                    "errors.N004",
-                    "warning",
-                    "the template %s %s, which does not exist" % (what, parent),
-                    where,
-                    "pages that reach it are server errors",
-                )
-            for target in missing_targets(compiled):
-                missing_static.setdefault(target, where)
+    for path, ways in sorted(own_templates(project, engines.all()).items()):
+        if project.late():
+            yield finding("settings.N002", "unknown", "no time was left to compile all templates")
+            break
+        where = project.relative(path)
+        compiled, error = compile_in_any(path, ways)
+        if error is not None:
+            hint = "pages that use it are server errors"
+            yield finding(
+                "errors.N003",
+                "warning",
+                "the template does not compile: %s" % told(error),
+                place(where, error),
+                hint,
+            )
+        if compiled is None:
+            continue
+        for what, name in missing_parents(compiled):
+            hint = "pages that reach it are server errors"
+            yield finding(
+                "errors.N004",
+                "warning",
+                "the template %s %s, which does not exist" % (what, name),
+                where,
+                hint,
+            )
+        for target in missing_targets(compiled):
+            missing_static.setdefault(target, where)
     for where in dict.fromkeys(missing_static.values()):
         targets = [t for t, w in missing_static.items() if w == where]
         yield finding(
@@ -76,25 +60,34 @@ def templates_compile(project):
 CHECKS = (templates_compile,)
 
 
-def own_templates(project, engine):
-    """(path, name) of the project's own text templates that this engine would load."""
-    seen = 0
-    for folder in getattr(engine, "template_dirs", ()):
-        if not os.path.isdir(str(folder)) or not (project.owns(os.path.join(str(folder), "x"))):
-            continue
-        for parent, folders, names in os.walk(str(folder)):
-            folders.sort()
-            for name in sorted(names):
-                path = os.path.join(parent, name)
-                if (
-                    not name.lower().endswith(TEXT)
-                    or not project.owns(path)
-                    or seen >= MOST
-                    or os.path.getsize(path) > BIG
-                ):
-                    continue
-                seen += 1
-                yield path, os.path.relpath(path, str(folder)).replace(os.sep, "/")
+def own_templates(project, engines):
+    """Path -> [(engine, name)] of the project's own text templates; several engines may load the same file."""
+    found = {}
+    for engine in engines:
+        for folder in map(os.path.realpath, map(str, getattr(engine, "template_dirs", ()))):
+            if not project.owns(os.path.join(folder, "x")):
+                continue
+            for parent, _, names in os.walk(folder):
+                for path in (os.path.join(parent, name) for name in names if name.lower().endswith(TEXT)):
+                    if (
+                        project.owns(path)
+                        and os.path.getsize(path) <= BIG
+                        and (path in found or len(found) < MOST)
+                    ):
+                        name = os.path.relpath(path, folder).replace(os.sep, "/")
+                        found.setdefault(path, []).append((engine, name))
+    return found
+
+
+def compile_in_any(path, ways):
+    """(compiled, None) from the first engine that takes it, or (None, the first error)."""
+    first = None
+    for engine, name in ways:
+        try:
+            return compile_template(engine, path, name), None
+        except Exception as error:
+            first = first or error
+    return None, first
 
 
 def compile_template(engine, path, name):
@@ -127,7 +120,7 @@ def literal(expression):
     return str(value) if isinstance(value, str) and not getattr(expression, "filters", None) else ""
 
 
-def missing_parents(engine, compiled):
+def missing_parents(compiled):
     from django.template.loader_tags import ExtendsNode, IncludeNode
 
     for kind, attribute, what in (
@@ -136,21 +129,24 @@ def missing_parents(engine, compiled):
     ):
         for node in compiled.nodelist.get_nodes_by_type(kind):
             name = literal(getattr(node, attribute, None))
-            if name and not exists(engine, name):
+            # Relative names are resolved while compiling; form templates come from the form renderer's own engine.
+            if name and not name.startswith("django/forms/") and not exists(name):
                 yield what, name
 
 
-def exists(engine, name):
-    """Can a loader find it? That it compiles is asked when its own turn comes."""
-    from django.template import TemplateDoesNotExist
+def exists(name):
+    """Can any engine find it? That it compiles is asked when its own turn comes."""
+    from django.template import TemplateDoesNotExist, engines
 
-    try:
-        engine.engine.find_template(name)
-    except TemplateDoesNotExist:
-        return False
-    except Exception:
+    for engine in engines.all():
+        try:
+            engine.engine.find_template(name) if hasattr(engine, "engine") else engine.get_template(name)
+        except TemplateDoesNotExist:
+            continue
+        except Exception:
+            return True
         return True
-    return True
+    return False
 
 
 def missing_targets(compiled):

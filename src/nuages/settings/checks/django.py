@@ -68,7 +68,8 @@ def as_finding(check_id: str, severity: str, messages: list[Mapping[str, Any]]) 
     first = messages[0]
     what = " ".join(str(first.get("msg") or first.get("what") or "").split())
     more = f" ({len(messages) - 1} more)" if len(messages) > 1 else ""
-    where = ", ".join(dict.fromkeys(str(m.get("obj") or m.get("where") or "") for m in messages[:3]))
+    named = [str(m.get("obj") or m.get("where") or "") for m in messages[:3]]
+    where = ", ".join(dict.fromkeys(name for name in named if " object at 0x" not in name))
     return Finding(
         check_id,
         severity,

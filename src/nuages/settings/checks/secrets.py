@@ -17,6 +17,10 @@ from nuages.settings.model import Finding
 SECRET_NAMES = ("*SECRET*", "*PASSWORD*", "*PASSWD*", "*TOKEN*", "*API_KEY*", "*PRIVATE_KEY*", "*ACCESS_KEY*")
 MOST_FILES = 20_000
 MOST_BYTES = 100_000_000
+SERVED_WITH = (
+    "if this key ever served in production, whoever reads the repository can forge sessions there: "
+    "read it from the environment and replace it"
+)
 
 
 def looks_real(value: str, shortest: int = 1) -> bool:
@@ -26,25 +30,22 @@ def looks_real(value: str, shortest: int = 1) -> bool:
 @check("secrets.N001")
 def secret_key_is_written_down(context: Context) -> Iterator[Finding]:
     tracked = set(context.source.tracked)
-    for module in context.source.settings:
-        if module.path not in tracked:
-            continue
-        for name, value in module.assignments():
-            if (
-                name != "SECRET_KEY"
-                or not isinstance(value, ast.Constant)
-                or not isinstance(value.value, str)
-            ):
-                continue
-            if not value.value:
-                continue
-            real = looks_real(value.value, 32)
+    keys = [(m, v) for m in context.source.settings for name, v in m.assignments() if name == "SECRET_KEY"]
+    literal = [
+        (m, v, v.value)
+        for m, v in keys
+        if isinstance(v, ast.Constant) and isinstance(v.value, str) and v.value
+    ]
+    in_force = len(literal) == len(keys)  # nothing reads another one from the environment or a file
+    for module, node, value in literal:
+        real = in_force and looks_real(value, 32)
+        if module.path in tracked:
             yield finding(
                 "secrets.N001",
                 "warning" if real else "info",
                 "SECRET_KEY is written in a tracked file; production gets a key of its own",
-                where=module.at(value),
-                hint="if this key ever served in production, whoever reads the repository can forge sessions there: read it from the environment and replace it"
+                where=module.at(node),
+                hint=SERVED_WITH
                 if real
                 else "read it from the environment, so that nobody serves with this one by accident",
             )

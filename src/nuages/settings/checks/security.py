@@ -87,15 +87,16 @@ def text_as_yes_or_no(context: Context) -> Iterator[Finding]:
 
 @check("security.N003")
 def every_host_is_allowed(context: Context) -> Iterator[Finding]:
-    for module in context.source.settings:
-        for name, value in module.assignments():
-            if name != "ALLOWED_HOSTS" or not isinstance(value, ast.List | ast.Tuple):
-                continue
-            if any(isinstance(e, ast.Constant) and e.value == "*" for e in value.elts):
-                yield finding(
-                    "security.N003",
-                    "info",
-                    'ALLOWED_HOSTS = ["*"] in the project; the domains of nuages.toml replace it here',
-                    where=module.at(value),
-                    hint="name the hosts in the project too, for whoever runs it elsewhere",
-                )
+    named = [
+        (m, v) for m in context.source.settings for name, v in m.assignments() if name == "ALLOWED_HOSTS"
+    ]
+    for module, value in named[:1]:
+        hosts = value.elts if isinstance(value, ast.List | ast.Tuple) else []
+        if any(isinstance(host, ast.Constant) and host.value == "*" for host in hosts):
+            yield finding(
+                "security.N003",
+                "info",
+                'ALLOWED_HOSTS = ["*"] in the project; the domains of nuages.toml replace it here',
+                where=module.at(value),
+                hint="name the hosts in the project too, for whoever runs it elsewhere",
+            )
