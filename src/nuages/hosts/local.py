@@ -56,11 +56,12 @@ class LocalTransport:
         chunks: dict[str, list[str]] = {"stdout": [], "stderr": []}
 
         def drain(name: str) -> None:
-            for raw in getattr(process, name):
-                line = raw.decode("utf-8", "replace")
-                chunks[name].append(line)
-                if progress:
-                    progress(line.rstrip("\n"))
+            with getattr(process, name) as stream:
+                for raw in stream:
+                    line = raw.decode("utf-8", "replace")
+                    chunks[name].append(line)
+                    if progress:
+                        progress(line.rstrip("\n"))
 
         threads = [threading.Thread(target=drain, args=(name,), daemon=True) for name in chunks]
         for thread in threads:
