@@ -125,7 +125,7 @@ def settings_are_in_force(context: Context) -> Iterator[Finding]:
             "error",
             f"{name} is {difference.get('actual')} and should be {difference.get('expected')}",
             where=name,
-            hint=f'something sets it after the settings module; to accept it: leave = ["{name}"] in nuages.toml',
+            hint=f'something sets it after the settings module; to accept it: [overlay] leave = ["{name}"] in nuages.toml',
         )
 
 
