@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shlex
-
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,7 +114,7 @@ def line(one: Missing) -> str:
 def hint(missing: tuple[Missing, ...]) -> str:
     imports = {one.give for one in missing if one.give.startswith("nuages config import")}
     if imports:
-        return f"{sorted(imports)[0]} gives {sum(one.give in imports for one in missing)} of them"
+        return f"{min(imports)} gives {sum(one.give in imports for one in missing)} of them"
     return "give them, and run the same command again"
 
 

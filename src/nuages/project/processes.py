@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shlex
-
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any

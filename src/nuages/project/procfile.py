@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-
 from dataclasses import dataclass
 
 from nuages.project.model import Process
@@ -11,7 +10,7 @@ from nuages.project.model import Process
 
 LINE = re.compile(r"^\s*([A-Za-z0-9][A-Za-z0-9_.-]*)\s*:\s*(\S.*?)\s*$")
 SCHEDULER = re.compile(
-    r"\bbeat\b(?!.*\bworker\b)|rqscheduler|\bclock\b|\bcron\b|apscheduler|crontab|periodiq\b"
+    r"^(?!.*\bworker\b).*\bbeat\b|rqscheduler|\bclock\b|\bcron\b|apscheduler|crontab|periodiq\b"
 )
 SCHEDULER_NAMES = {
     "beat",

@@ -28,8 +28,12 @@ def read_files(root: Path, topology: Topology, listing: Iterable[str] | None = N
     processes = with_declared(procfile.processes, topology)
     bases = search_path(tree, manage)
     named = tuple(filter(None, (entry.entry_in(p.command) for p in processes if p.kind == "web")))
-    wsgi, wsgi_choices = entry.find_entry("wsgi", tree, bases, settings.sources, topology.wsgi, named)
-    asgi, asgi_choices = entry.find_entry("asgi", tree, bases, settings.sources, topology.asgi, named)
+    wsgi, wsgi_choices = entry.find_entry(
+        "wsgi", tree, bases, settings.sources, declared=topology.wsgi, named=named
+    )
+    asgi, asgi_choices = entry.find_entry(
+        "asgi", tree, bases, settings.sources, declared=topology.asgi, named=named
+    )
     selectors, variant_choices = production_variant(tree, settings, manage)
     return Files(
         root=root,

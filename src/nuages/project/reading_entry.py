@@ -56,6 +56,7 @@ def find_entry(
     tree: Tree,
     bases: list[str],
     sources: tuple[Source, ...],
+    *,
     declared: str,
     named: tuple[str, ...],
 ) -> tuple[str, tuple[Choice, ...]]:

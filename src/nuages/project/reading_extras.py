@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-
 from typing import Any
 
 from nuages.project.model import Process
@@ -12,6 +11,7 @@ from nuages.project.reading_settings import DEPLOYS, SettingsChoice
 from nuages.project.tree import Tree, is_aside, parent
 
 
+DEPTH = 3  # deeper files belong to parts of the project
 ENV_FILE = re.compile(
     r"(^|/)(\.env(\.[\w-]+)*|[\w-]*\.env|\.environment|env\.(example|sample|template|dist))$"
 )
@@ -21,7 +21,7 @@ def read_extras(
     tree: Tree, manage: str, settings: SettingsChoice, processes: tuple[Process, ...]
 ) -> dict[str, Any]:
     return {
-        "env_files": tuple(p for p in tree.paths if ENV_FILE.search(p) and p.count("/") <= 2),  # noqa: PLR2004
+        "env_files": tuple(p for p in tree.paths if ENV_FILE.search(p) and p.count("/") < DEPTH),
         "frontend": read_frontend(tree, manage),
         "system_packages": system_packages(tree),
         "submodules": bool(empty_submodules(tree)),
@@ -123,8 +123,8 @@ def starting_scripts(tree: Tree) -> list[str]:
     return [
         p
         for p in tree.paths
-        if DEPLOYS.search(p) and not is_aside(p) and not p.endswith("Procfile") and p.count("/") <= 3
-    ]  # noqa: PLR2004
+        if DEPLOYS.search(p) and not is_aside(p) and not p.endswith("Procfile") and p.count("/") <= DEPTH
+    ]
 
 
 def is_long_running(name: str) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
@@ -155,10 +154,8 @@ def naming_files(tree: Tree, manage: str) -> Iterator[str]:
     entry = ("wsgi.py", "asgi.py", "celery.py", "celery_app.py", "celeryapp.py")
     for path in tree.paths:
         name = path.rpartition("/")[2]
-        mine = (
-            path == manage
-            or (name in entry or (name.endswith(".py") and "wsgi" in name))
-            and not is_aside(path)
+        mine = path == manage or (
+            (name in entry or (name.endswith(".py") and "wsgi" in name)) and not is_aside(path)
         )
         if mine or ((DEPLOYS.search(path) or DESKS.search(path)) and not is_aside(path)):
             yield path
@@ -198,7 +195,7 @@ def rank(tree: Tree, module: str, path: str, named_by: list[str], bases: list[st
     score, why = by_name(module)
     if not complete(own, sources):
         return Candidate(module, path, sources, tuple(named_by), 0, "")
-    if own.debug is False and score >= STAGING_SCORE:
+    if own.debug is False and score > STAGING_SCORE:
         score, why = score + 12, f"{why}; DEBUG is False in it"
     pulled = {role(module_name(s.path, "")) for s in sources[1:]}
     if score > STAGING_SCORE and pulled & {"development", "test"} and "production" not in pulled:

@@ -111,7 +111,7 @@ def switches(syntax: ast.Module) -> dict[str, str]:
         for value in constants(node.comparators[0]):
             if (
                 name
-                and name not in ("DJANGO_SETTINGS_MODULE",)
+                and name != "DJANGO_SETTINGS_MODULE"
                 and value.lower() in PRODUCTION | {"heroku", "production"}
             ):
                 found.setdefault(name, value)

@@ -9,6 +9,7 @@ from nuages.project.model import Choice, Files, Process, Project
 
 
 LABEL = 14
+SHOWN = 4
 
 
 def report(project: Project) -> str:
@@ -88,10 +89,10 @@ def process_line(process: Process) -> str:
 
 def choice_line(choice: Choice) -> str:
     others = (
-        f"; also there: {', '.join(choice.others[:4])}{' ...' if len(choice.others) > 4 else ''}"
+        f"; also there: {', '.join(choice.others[:SHOWN])}{' ...' if len(choice.others) > SHOWN else ''}"
         if choice.others
         else ""
-    )  # noqa: PLR2004
+    )
     override = f"\n  {'':<{LABEL - 2}}otherwise: {choice.override}" if choice.override else ""
     return f"  {choice.what}: {choice.chosen}, since {choice.why}{others}{override}"
 

@@ -6,11 +6,12 @@ import contextlib
 import json
 import os
 import shutil
-
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from nuages.project.model import Files
 
 
 # Never written by settings, and most of a repository's bytes: linked, not copied. Everything else is copied, since a
@@ -38,6 +39,7 @@ def make_scratch(
     root: Path, listing: Iterable[str], place: Path, runtime: Path, files: Mapping[str, str]
 ) -> Scratch:
     """Copy the listed paths and lay out an empty release with the runtime in it."""
+    place = place.resolve()  # the probe answers with real paths
     scratch = Scratch(place, place / "source", place / "release")
     shutil.rmtree(place, ignore_errors=True)
     scratch.source.mkdir(parents=True, mode=0o700)
@@ -53,6 +55,10 @@ def make_scratch(
     for name in ("static", "media", "data", "home", "tmp"):
         (place / name).mkdir(exist_ok=True)
     return scratch
+
+
+def manage_dir(place: Scratch, files: Files) -> Path:
+    return (place.source / files.manage).parent
 
 
 def inside(target: Path, folder: Path) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import os
 import warnings
-
 from collections.abc import Iterable, Iterator
 from functools import cached_property, lru_cache
 from pathlib import Path

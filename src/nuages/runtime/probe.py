@@ -27,6 +27,7 @@ def main(argv=None):
     answer = {"ok": False, "stage": "start", "failure": None, "problems": [], "environ": []}
     recorder = probe_environ.Recorder(options.root)
     recorder.install()
+    probe_failures.name_database_files()
     try:
         ask(answer, options, recorder)
     except BaseException as error:  # a settings module may raise SystemExit

@@ -28,6 +28,29 @@ REFUSED = re.compile(
 )
 
 
+def name_database_files():
+    """SQLite's "unable to open database file" does not say which: let the error carry it."""
+    try:
+        import sqlite3
+    except ImportError:
+        return
+    connect = sqlite3.connect
+
+    def naming_connect(database, *args, **kwargs):
+        try:
+            return connect(database, *args, **kwargs)
+        except sqlite3.OperationalError as error:
+            error.filename = database
+            raise
+
+    sqlite3.connect = sqlite3.dbapi2.connect = naming_connect
+
+
+def missing_folder(name):
+    folder = os.path.dirname(os.path.abspath(str(name).replace("file:", "", 1).split("?")[0]))
+    return "" if os.path.isdir(folder) else folder
+
+
 def describe(error, recorder, root):
     frames = traceback.extract_tb(error.__traceback__)
     where = own_line(frames, root)
@@ -68,6 +91,10 @@ def classify_one(error, recorder):
         return "missing_variable", error.args[0]
     if isinstance(error, ModuleNotFoundError):
         return "missing_module", error.name or ""
+    if "unable to open database file" in text and missing_folder(getattr(error, "filename", "")):
+        return "missing_folder", missing_folder(error.filename)
+    if isinstance(error, FileNotFoundError) and is_logging(error) and missing_folder(error.filename):
+        return "missing_folder", missing_folder(error.filename)
     if isinstance(error, FileNotFoundError):
         return "missing_file", str(error.filename or "")
     if isinstance(error, SyntaxError):
@@ -82,6 +109,11 @@ def classify_one(error, recorder):
     if named:
         return "missing_variable", max(named, key=len)
     return "", ""
+
+
+def is_logging(error):
+    """A log file is written, so its folder is what is missing."""
+    return any("logging" in frame.filename for frame in traceback.extract_tb(error.__traceback__)[-6:])
 
 
 def by_case(name, recorder):

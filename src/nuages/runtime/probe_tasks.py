@@ -160,8 +160,8 @@ def django_tasks():
         alias: (config or {}).get("BACKEND", "")
         for alias, config in (getattr(settings(), "TASKS", None) or {}).items()
     }
-    if not backends:
-        return {}
+    if all(backend.endswith("ImmediateBackend") for backend in backends.values()):
+        return {}  # Django's own default: tasks run where they are asked for
     from django.core.management import get_commands
 
     known = get_commands()
