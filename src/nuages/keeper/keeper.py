@@ -11,7 +11,7 @@ import sys
 import time
 
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
 
 import sockets  # noqa: E402
 import spawn  # noqa: E402
@@ -19,7 +19,7 @@ import state  # noqa: E402
 from control import inherited  # noqa: E402
 
 
-HOME = os.path.dirname(os.path.abspath(__file__))
+HOME = os.path.dirname(os.path.realpath(__file__))
 
 
 class Keeper:

@@ -11,7 +11,7 @@ import sys
 import time
 
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
 
 import logs  # noqa: E402
 import sockets  # noqa: E402
@@ -21,7 +21,7 @@ from control import ControlSocket, Refused, inherited  # noqa: E402
 from generations import DRAINING, LIVE, PROVED, STARTING, Generation  # noqa: E402
 
 
-HOME = os.path.dirname(os.path.abspath(__file__))
+HOME = os.path.dirname(os.path.realpath(__file__))
 OVERLAP = (
     0.2  # seconds in which old and new accept together, so that nobody ever finds a socket without a taker
 )

@@ -24,7 +24,7 @@ def _worker_class():
     from importlib.util import find_spec
 
     if _policy.get("interface") != "asgi":
-        return "gthread"
+        return "nuages_runtime.worker.PatientWorker"
     if find_spec("gunicorn.workers.gasgi"):
         return "asgi"
     return "uvicorn_worker.UvicornWorker" if find_spec("uvicorn_worker") else "uvicorn.workers.UvicornWorker"
@@ -33,7 +33,8 @@ def _worker_class():
 # The socket comes from the keeper by LISTEN_FDS, which wins; `bind` counts where somebody starts this by hand.
 bind = "%s:%s" % (_policy.get("bind", "127.0.0.1"), _policy.get("port") or 8000)
 workers = _number("NUAGES_WORKERS", "workers", 2)
-threads = _number("NUAGES_THREADS", "threads", 32)
+# Of clients, slow ones too; NUAGES_THREADS of them at a time are let into the project (nuages_runtime.slots).
+threads = max(512, _number("NUAGES_THREADS", "threads", 32))
 worker_class = _worker_class()
 graceful_timeout = int(_policy.get("drain", 30))
 timeout = 60  # of a worker's heartbeat, not of a request: threads do not stop it

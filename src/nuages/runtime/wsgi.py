@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import os
+
 from nuages_runtime import request_id
 from nuages_runtime.entry import load_callable
 from nuages_runtime.front import Front
 from nuages_runtime.proof import read_policy, report_failed_import
 from nuages_runtime.response import status_line
+from nuages_runtime.slots import Slots
 
 
 class Application:
     def __init__(self, policy, project):
         self.project = project
         self.front = Front(policy)
+        self.slots = Slots(int(os.environ.get("NUAGES_THREADS") or policy.get("threads") or 32))
 
     def __call__(self, environ, start_response):
         self.front.forwarded.apply(environ)
@@ -28,7 +32,7 @@ class Application:
 
         found = self.front.answer(environ.get("REQUEST_METHOD", "GET"), path, environ)
         if found is None:
-            return self.project(environ, start)
+            return self.slots.run(self.project, environ, start)
         start(status_line(found.status), found.headers)
         if found.file is not None:
             return environ.get("wsgi.file_wrapper", _chunks)(found.file, 65536)
