@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import os
@@ -110,7 +111,7 @@ def _writing(store: Path) -> Iterator[None]:
         store.mkdir(parents=True, exist_ok=True)
         yield
     except OSError as error:
-        what = "the disk is full" if error.errno == 28 else f"can't write: {error.strerror}"
+        what = "the disk is full" if error.errno == errno.ENOSPC else f"can't write: {error.strerror}"
         raise EnvironmentBuildError(
             what, where=str(store), hint="free some space, or choose another place with XDG_DATA_HOME"
         ) from error

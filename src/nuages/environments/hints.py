@@ -103,20 +103,25 @@ def _tool_versions(root: Path, folder: str) -> Iterator[PythonHint]:
 
 
 def _dockerfiles(root: Path, folder: str) -> Iterator[PythonHint]:
-    names = sorted(p.name for p in (root / folder).glob("*ockerfile*") if p.is_file())
-    for name in sorted(
-        names, key=lambda n: ("prod" not in n.lower(), "dev" in n.lower() or "local" in n.lower(), n)
-    )[:8]:
-        text = _text(root, folder, name)
-        arguments = dict(
-            re.findall(r"^\s*ARG\s+(\w+)\s*=\s*[\"']?([^\s\"']+)", text, re.MULTILINE | re.IGNORECASE)
+    names = [p.name for p in (root / folder).glob("*ockerfile*") if p.is_file()]
+    for name in sorted(names, key=_production_first)[:8]:
+        for image in _images(_text(root, folder, name)):
+            version = re.search(r"python[^:\s]*:(?:python)?(3\.\d+)|:python(3\.\d+)", image)
+            yield from _hint(exact(version[1] or version[2]) if version else "", folder, f"{name} FROM")
+
+
+def _production_first(name: str) -> tuple[bool, bool, str]:
+    return "prod" not in name.lower(), "dev" in name.lower() or "local" in name.lower(), name
+
+
+def _images(dockerfile: str) -> Iterator[str]:
+    """What FROM names, with the defaults of ARG filled in."""
+    flags = re.MULTILINE | re.IGNORECASE
+    arguments = dict(re.findall(r"^\s*ARG\s+(\w+)\s*=\s*[\"']?([^\s\"']+)", dockerfile, flags))
+    for image in re.findall(r"^\s*FROM\s+(?:--\S+\s+)*(\S+)", dockerfile, flags):
+        yield re.sub(
+            r"\$\{?(\w+)(?::?-[^}]*)?\}?", lambda found: str(arguments.get(found[1], found[0])), image
         )
-        for image in re.findall(r"^\s*FROM\s+(?:--\S+\s+)*(\S+)", text, re.MULTILINE | re.IGNORECASE):
-            plain = re.sub(r"\$\{?(\w+)(?::?-[^}]*)?\}?", lambda m: arguments.get(m[1], m[0]), image)
-            version = re.search(r"python[^:\s]*:(?:python)?(3\.\d+)", plain) or re.search(
-                r":python(3\.\d+)", plain
-            )
-            yield from _hint(exact(version[1]) if version else "", folder, f"{name} FROM")
 
 
 def _headers(root: Path, folder: str) -> Iterator[PythonHint]:

@@ -9,6 +9,7 @@ import os
 import re
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from nuages.environments.model import Python
@@ -42,12 +43,11 @@ print(json.dumps(answer))
 def interpreters(here: Transport) -> tuple[Python, ...]:
     """CPythons from 3.8 on, newest first, one for each exact version. Nothing that a shim or a venv hides."""
     known = _load()
-    fresh: dict[str, dict[str, str | bool]] = {}
-    for path in _paths(here):
-        with contextlib.suppress(OSError):
-            info = os.stat(path)
-            key = f"{path}|{info.st_mtime_ns}|{info.st_size}"
-            fresh[key] = known.get(key) or _ask(here, path)
+    paths = {_key(path): path for path in _paths(here)}
+    unknown = [key for key in paths if key not in known]
+    with ThreadPoolExecutor(4) as pool:
+        answers = dict(zip(unknown, pool.map(lambda key: _ask(here, paths[key]), unknown), strict=True))
+    fresh = {key: known.get(key) or answers[key] for key in paths}
     if fresh != known:
         _save(fresh)
     found: dict[str, Python] = {}
@@ -56,6 +56,11 @@ def interpreters(here: Transport) -> tuple[Python, ...]:
         if answer.get("fit") and numbers(version) >= OLDEST:
             found.setdefault(version, Python(version, key.split("|")[0], str(answer.get("why", ""))))
     return tuple(sorted(found.values(), key=lambda p: numbers(p.version), reverse=True))
+
+
+def _key(path: str) -> str:
+    info = os.stat(path)
+    return f"{path}|{info.st_mtime_ns}|{info.st_size}"
 
 
 def numbers(version: str) -> tuple[int, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -15,15 +16,16 @@ from packaging.utils import canonicalize_name
 from nuages.environments import project_sources
 from nuages.environments.interpreters import interpreters, numbers
 from nuages.environments.model import Lock, Python, PythonHint, Requirements
-from nuages.environments.python_choice import candidates, notes_on, runs_django
+from nuages.environments.python_choice import candidates, is_old, notes_on, runs_django
 from nuages.environments.requirements import read_wishes
-from nuages.environments.resolver import Resolution, index_environment, refuse, resolve
+from nuages.environments.resolver import Resolution, has_wheel, index_environment, refuse, resolve
 from nuages.environments.stack import add_stack
 from nuages.environments.uv import spell
 from nuages.environments.wishes import Wishes, digest_folder, requirement_name, unique
 from nuages.hosts.transport import Progress, Transport
 
 
+MOST_OTHERS = 3  # Pythons that are asked for a wheel where the chosen one has none
 SCHEMA = 1  # of what is kept; another number resolves everything anew
 
 
@@ -128,13 +130,24 @@ def choose_resolution(here: Transport, root: Path, wishes: Wishes, order: Sequen
     tried: list[Resolution] = []
     for python in order:
         found = _with_django(here, root, wishes, resolve(here, root, wishes, python))
-        if found.ok and not found.built and _fits_django(found):
+        others = [each for each in order if each not in [t.python for t in tried] and each != python]
+        if found.ok and _fits_django(found) and not spared(here, wishes, found, others):
             return found
         tried.append(found)
     fitting = [each for each in tried if each.ok]
     if not fitting:
         raise refuse(tried[0], "requirements")
     return min(fitting, key=lambda each: (not _fits_django(each), len(each.built)))
+
+
+def spared(here: Transport, wishes: Wishes, found: Resolution, others: Sequence[Python]) -> bool:
+    """Would a younger or older Python save a build? Most packages without a wheel have none for any."""
+    lines = tuple(line for line in found.lines if requirement_name(line) in found.built and " @ " not in line)
+    series = {numbers(p.version)[:2]: p for p in reversed(others) if not is_old(p)}
+    nearest = [p for key, p in series.items() if key != numbers(found.python.version)[:2]][:MOST_OTHERS]
+    return any(
+        has_wheel(here, replace(wishes, lines=(line,)), python) for line in lines for python in nearest
+    )
 
 
 def _with_django(here: Transport, root: Path, wishes: Wishes, found: Resolution) -> Resolution:
@@ -153,9 +166,13 @@ def versions(lines: Sequence[str]) -> dict[str, str]:
     found = {}
     for line in lines:
         name = requirement_name(line)
+        pin = re.match(r"[^=;@\s]+==([^\s;]+)$", line)  # parsing a hundred lines takes as long as the rest
         if name:
-            requirement = Requirement(line)
-            found[name] = requirement.url or str(requirement.specifier).removeprefix("==")
+            found[name] = (
+                pin[1]
+                if pin
+                else Requirement(line).url or str(Requirement(line).specifier).removeprefix("==")
+            )
     return dict(sorted(found.items()))
 
 

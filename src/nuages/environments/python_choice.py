@@ -65,8 +65,7 @@ def _wish(wanted: str) -> SpecifierSet:
     try:
         if wanted.strip()[:1] in "<>=!~":
             return SpecifierSet(wanted)
-        parts = numbers(wanted)
-        return SpecifierSet(f"=={wanted.strip()}" if len(parts) == 3 else exact(wanted))
+        return SpecifierSet(f"=={wanted.strip()}" if wanted.count(".") > 1 else exact(wanted))
     except InvalidSpecifier as error:
         raise TopologyError(
             f"{wanted!r} is not a Python version", where="project.python", hint='write "3.12" or ">=3.11"'
@@ -105,8 +104,7 @@ def notes_on(python: Python, hints: Sequence[PythonHint], wanted: str) -> tuple[
             f"Python {python.version} gets no security fixes any more; choose a newer one with `python` in nuages.toml"
         )
     unmet = [hint for hint in hints if python.version not in SpecifierSet(hint.spec)] if not wanted else []
-    for hint in unmet[:3]:
-        notes.append(f"{hint.where} says {_short(hint.spec)}; Python {python.version} is used")
+    notes += [f"{h.where} says {_short(h.spec)}; Python {python.version} is used" for h in unmet[:3]]
     return tuple(notes)
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
-from nuages.environments.forms import FORMS, requirement_files
+from nuages.environments.forms import requirement_files
+from nuages.environments.forms.registry import FORMS
 from nuages.environments.forms.toml_files import relative
 from nuages.environments.model import Requirements
 from nuages.environments.wishes import SKIPPED_FOLDERS, Wishes, requirement_name, unique
@@ -57,17 +59,16 @@ def choose(root: Path, named: tuple[str, ...], extras: tuple[str, ...]) -> tuple
     """(kind, folder, wishes)."""
     if named:
         return _declared(root, named, extras)
-    found = [
-        (form.KIND, folder, wishes)
-        for folder in _folders(root)
-        for form in FORMS
-        if (wishes := form.find(root, folder, extras))
-    ]
-    if not found:
-        note = "no file says what the project needs; the newest Django that fits is assumed (`requirements` in nuages.toml)"
-        return "none", "", Wishes(lines=("django",), notes=(note,))
-    kind, folder, wishes = next((each for each in found if _names_django(root, each[2])), found[0])
-    return kind, folder, wishes
+    first = None
+    for folder, form in itertools.product(_folders(root), FORMS):
+        wishes = form.find(root, folder, extras)
+        if wishes and _names_django(root, wishes):
+            return form.KIND, folder, wishes
+        first = first or ((form.KIND, folder, wishes) if wishes else None)
+    if first:
+        return first
+    note = "no file says what the project needs; the newest Django that fits is assumed (`requirements` in nuages.toml)"
+    return "none", "", Wishes(lines=("django",), notes=(note,))
 
 
 def _declared(root: Path, named: tuple[str, ...], extras: tuple[str, ...]) -> tuple[str, str, Wishes]:
@@ -79,7 +80,7 @@ def _declared(root: Path, named: tuple[str, ...], extras: tuple[str, ...]) -> tu
             hint="paths are relative to the project's folder",
         )
     wishes = Wishes()
-    kinds = []
+    kinds: list[str] = []
     for name in named:
         kind, found = _by_name(root, name, extras)
         wishes, kinds = wishes.plus(found), [*kinds, kind]

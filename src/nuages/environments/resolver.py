@@ -6,7 +6,7 @@ import os
 import re
 import tempfile
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nuages.environments.explain import explain
@@ -49,6 +49,12 @@ def resolve(here: Transport, root: Path, wishes: Wishes, python: Python) -> Reso
         built.append(name)
 
 
+def has_wheel(here: Transport, wishes: Wishes, python: Python) -> bool:
+    """Is there a wheel of these pinned lines for this Python?"""
+    alone = replace(wishes, constraints=(), overrides=(), complete=True, source_only=())
+    return _compile(here, Path("/"), alone, python, ()).ok
+
+
 def _compile(here: Transport, root: Path, wishes: Wishes, python: Python, built: Iterable[str]) -> Result:
     with tempfile.TemporaryDirectory(prefix="nuages-resolve-") as scratch:
         arguments = [
@@ -69,8 +75,7 @@ def _compile(here: Transport, root: Path, wishes: Wishes, python: Python, built:
         for option, lines in (("--constraints", wishes.constraints), ("--overrides", wishes.overrides)):
             if lines:
                 arguments += [option, _write(scratch, option.strip("-") + ".txt", lines)]
-        lines = [_absolute(root, line) for line in wishes.lines]
-        names = [_write(scratch, "requirements.in", lines)]
+        names = [_write(scratch, "requirements.in", [_absolute(root, line) for line in wishes.lines])]
         # In a folder of our own: [tool.uv] of the project or of a folder above it is not for this resolution.
         return here.run(uv("pip", "compile", *arguments, *names, cwd=scratch, env=index_environment(wishes)))
 

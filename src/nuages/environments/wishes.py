@@ -84,6 +84,9 @@ def unique(items: tuple[str, ...]) -> tuple[str, ...]:
 
 def requirement_name(line: str) -> str:
     """The normalised name that a requirement line is about; "" for a bare path or url."""
+    plain = re.match(r"([A-Za-z0-9][A-Za-z0-9._-]*)==[^\s;]+$", line)
+    if plain:
+        return canonicalize_name(plain[1])
     try:
         return canonicalize_name(Requirement(line).name)
     except InvalidRequirement:

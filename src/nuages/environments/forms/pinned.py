@@ -58,7 +58,7 @@ def _elsewhere(package: dict[str, Any]) -> bool:
 
 def fetched(packages: Iterable[dict[str, Any]]) -> dict[str, str]:
     """name -> `git+url@commit`, as locked."""
-    found = {}
+    found: dict[str, str] = {}
     for package in packages:
         source = table(package, "source")
         url = source.get("url") if source.get("type") == "git" else package.get("git")

@@ -70,23 +70,19 @@ def _line(root: Path, folder: str, name: str, value: Any, optional: set[str]) ->
         return Wishes()
     extras = ",".join(strings(value.get("extras")))
     full = f"{name}[{extras}]" if extras else name
-    markers = [
-        m
-        for m in (value.get("markers"), _python_marker(value.get("python")), _platform(value.get("platform")))
-        if m
-    ]
-    after = " ; " + " and ".join(f"({m})" if " or " in m else m for m in markers) if markers else ""
+    given = (value.get("markers"), _python_marker(value.get("python")), _platform(value.get("platform")))
+    markers = [f"({m})" if " or " in m else m for m in given if m]
+    after = " ; " + " and ".join(markers) if markers else ""
     if "path" in value:
         return local_package(root, folder, str(value["path"]))
+    return Wishes(lines=(full + _place(value) + after,), prerelease=bool(value.get("allow-prereleases")))
+
+
+def _place(value: dict[str, Any]) -> str:
     if "git" in value:
         at = value.get("rev") or value.get("tag") or value.get("branch")
-        return Wishes(lines=(f"{full} @ git+{value['git']}{f'@{at}' if at else ''}{after}",))
-    if "url" in value:
-        return Wishes(lines=(f"{full} @ {value['url']}{after}",))
-    return Wishes(
-        lines=(f"{full}{specifier(str(value.get('version', '*')))}{after}",),
-        prerelease=bool(value.get("allow-prereleases")),
-    )
+        return f" @ git+{value['git']}{f'@{at}' if at else ''}"
+    return f" @ {value['url']}" if "url" in value else specifier(str(value.get("version", "*")))
 
 
 def _python_marker(versions: Any) -> str:
@@ -101,7 +97,7 @@ def version_marker(spec: str) -> str:
         number = clause[len(operator) :].strip()
         if not operator or not number:
             continue
-        variable = "python_full_version" if number.count(".") >= 2 and "*" not in number else "python_version"
+        variable = "python_full_version" if number.replace(".*", "").count(".") > 1 else "python_version"
         clauses.append(f"{variable} {operator} '{number}'")
     return " and ".join(clauses)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import types
 from collections.abc import Iterator
@@ -61,29 +62,30 @@ def _first(root: Path, names: list[str]) -> Wishes | None:
     return wishes
 
 
+FILE = re.compile(r"requirements.*\.(txt|in|pip)$|.*requirements\.(txt|in|pip)$")
+
+
 def _candidates(root: Path, folder: str) -> list[str]:
     """Every file that may hold requirements, .txt before .in."""
-    here = root / folder
-    found = [
-        *here.glob("*requirements*.txt"),
-        *here.glob("*requirements*.in"),
-        *here.glob("*requirements*.pip"),
-    ]
-    for name in ("requirements", "reqs", "deps"):
-        found += [*here.glob(f"{name}/*.txt"), *here.glob(f"{name}/*.pip"), *here.glob(f"{name}/*.in")]
-    return [
-        str(p.relative_to(root))
-        for p in sorted(found, key=lambda p: (p.suffix == ".in", str(p)))
-        if p.is_file()
-    ]
+    found = [relative(folder, name) for name in _names(root / folder) if FILE.match(name)]
+    for inner in ("requirements", "reqs", "deps"):
+        names = _names(root / folder / inner)
+        found += [relative(folder, f"{inner}/{n}") for n in names if n.endswith((".txt", ".pip", ".in"))]
+    return sorted(found, key=lambda name: (name.endswith(".in"), name))
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        with os.scandir(folder) as entries:
+            return [entry.name for entry in entries if entry.is_file()]
+    except OSError:
+        return []
 
 
 def _named(root: Path, folder: str, words: tuple[str, ...]) -> list[str]:
-    found = []
-    for word in words:
-        pattern = re.compile(rf"(^|[-_.]){word}([-_.]|$)")
-        found += [n for n in _candidates(root, folder) if pattern.search(_label(n))]
-    return list(unique(tuple(found)))
+    found = _candidates(root, folder)
+    patterns = [re.compile(rf"(^|[-_.]){word}([-_.]|$)") for word in words]
+    return list(unique(tuple(n for pattern in patterns for n in found if pattern.search(_label(n)))))
 
 
 def _label(name: str) -> str:
