@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import sys
 import textwrap
-
 from pathlib import Path
 
 
@@ -22,6 +21,14 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 INSTALLED_APPS = ["shop"]
 DATABASES = {"default": json.loads(os.environ["TOY_DATABASE"])}
 """
+
+
+BOOK = """class Book(models.Model):
+    title = models.CharField(max_length=20)
+    isbn = models.CharField(max_length=20)
+"""
+ID = '("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID"))'
+BOOK_OPERATION = f'migrations.CreateModel("Book", [{ID}, ("title", models.CharField(max_length=20)), ("isbn", models.CharField(max_length=20))])'
 
 
 class Toy:
@@ -75,25 +82,37 @@ class Toy:
         return other
 
     def run(self, *argv: str, check: bool = True, stdin: str = "") -> subprocess.CompletedProcess[str]:
-        env = {
+        result = subprocess.run(
+            [self.python, *argv],
+            cwd=self.folder,
+            env=self.env(),
+            capture_output=True,
+            text=True,
+            input=stdin,
+            timeout=300,
+            check=False,
+        )
+        assert not check or result.returncode == 0, result.stdout + result.stderr
+        return result
+
+    def start(self, *argv: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [self.python, *argv],
+            cwd=self.folder,
+            env=self.env(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def env(self) -> dict[str, str]:
+        return {
             "PATH": os.environ["PATH"],
             "DJANGO_SETTINGS_MODULE": "toy.settings",
             "PYTHONPATH": f"{self.folder}{os.pathsep}{self.folder / 'runtime'}",
             "PYTHONDONTWRITEBYTECODE": "1",
             "TOY_DATABASE": json.dumps(self.database),
         }
-        result = subprocess.run(
-            [self.python, *argv],
-            cwd=self.folder,
-            env=env,
-            capture_output=True,
-            text=True,
-            input=stdin,
-            timeout=120,
-            check=False,
-        )
-        assert not check or result.returncode == 0, result.stdout + result.stderr
-        return result
 
     def module(self, name: str, *argv: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         return self.run("-m", f"nuages_runtime.{name}", *argv, check=check)

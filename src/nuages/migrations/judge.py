@@ -49,8 +49,7 @@ def judge(
         and bool(found)
         and (
             snapshot == "always"
-            or (snapshot == "when-unsafe"
-            and any(p.verdict not in ("safe", "bridge") for p in found))
+            or (snapshot == "when-unsafe" and any(p.verdict not in ("safe", "bridge") for p in found))
         ),
         alias=alias,
         failed=failed,

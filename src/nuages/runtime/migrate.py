@@ -276,10 +276,10 @@ def fail(error, run, alias):
 
 
 def hint_for(error, run):
-    if is_lock(error):
-        return "another session holds a lock on the table: end it, or deploy when the site is quiet"
     if run.current and not run.atomic:
         return "it is not atomic, so a part of it may have been applied; look at the table before running it again"
+    if is_lock(error):
+        return "another session holds a lock on the table: end it, or deploy when the site is quiet"
     return "nothing of it was applied; those before it stay applied" if run.current else ""
 
 
