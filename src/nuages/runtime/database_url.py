@@ -21,7 +21,14 @@ ENGINES = {
     "oracle": "django.db.backends.oracle",
 }
 # Options of Django itself, beside OPTIONS; everything else in the query goes to the driver.
-DJANGO_OPTIONS = {"conn_max_age": int, "conn_health_checks": "bool", "atomic_requests": "bool", "autocommit": "bool", "disable_server_side_cursors": "bool", "time_zone": str}
+DJANGO_OPTIONS = {
+    "conn_max_age": int,
+    "conn_health_checks": "bool",
+    "atomic_requests": "bool",
+    "autocommit": "bool",
+    "disable_server_side_cursors": "bool",
+    "time_zone": str,
+}
 TRUE = ("1", "true", "yes", "on")
 
 
@@ -55,7 +62,13 @@ def network(rest):
     user, _, password = credentials.partition(":") if at else ("", "", "")
     address, _, name = location.partition("/")
     host, port = host_and_port(address)
-    return {"NAME": unquote(name), "USER": unquote(user), "PASSWORD": unquote(password), "HOST": unquote(host), "PORT": port}
+    return {
+        "NAME": unquote(name),
+        "USER": unquote(user),
+        "PASSWORD": unquote(password),
+        "HOST": unquote(host),
+        "PORT": port,
+    }
 
 
 def host_and_port(address):
@@ -67,7 +80,9 @@ def host_and_port(address):
         return ",".join(pair[0] for pair in pairs), ",".join(pair[2] for pair in pairs).strip(",")
     host, _, port = address.partition(":")
     if port and not port.isdigit():
-        raise ValueError("the port in DATABASE_URL is not a number; percent-encode @, / and : in the password")
+        raise ValueError(
+            "the port in DATABASE_URL is not a number; percent-encode @, / and : in the password"
+        )
     return host, port
 
 
@@ -84,5 +99,7 @@ def with_options(entry, query):
         elif name == "host" and not entry.get("HOST"):
             entry["HOST"] = value  # a unix socket's directory
         else:
-            options[name] = int(value) if value.isdigit() else {"true": True, "false": False}.get(value.lower(), value)
+            options[name] = (
+                int(value) if value.isdigit() else {"true": True, "false": False}.get(value.lower(), value)
+            )
     return {**entry, "OPTIONS": options} if options else entry

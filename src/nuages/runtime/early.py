@@ -10,7 +10,10 @@ import ast
 import re
 
 
-MENTIONED = re.compile(rb"^[ \t]*(?:[A-Za-z_]\w*\s*=\s*)*(?:TEMPLATE_)?(?:DEBUG|SECRET_KEY)\s*(?::[^=\n]+)?=(?!=)|import[^\n]*\bDEBUG\b", re.MULTILINE)
+MENTIONED = re.compile(
+    rb"^[ \t]*(?:[A-Za-z_]\w*\s*=\s*)*(?:TEMPLATE_)?(?:DEBUG|SECRET_KEY)\s*(?::[^=\n]+)?=(?!=)|import[^\n]*\bDEBUG\b",
+    re.MULTILINE,
+)
 DEBUG_NAMES = ("DEBUG", "TEMPLATE_DEBUG")
 
 
@@ -46,7 +49,9 @@ class _Rewriter:
         if isinstance(node, (ast.Assign, ast.AnnAssign)):
             return self.assignment(node)
         if isinstance(node, ast.ImportFrom):
-            return [node] + [self.false(a.asname or a.name, node) for a in node.names if self.is_debug(a.asname or a.name)]
+            return [node] + [
+                self.false(a.asname or a.name, node) for a in node.names if self.is_debug(a.asname or a.name)
+            ]
         if isinstance(node, ast.ClassDef) and not (self.in_settings and not _is_enum(node)):
             return [node]
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
@@ -60,7 +65,12 @@ class _Rewriter:
 
     def assignment(self, node):
         targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-        names = [name.id for target in targets for name in ast.walk(target) if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Store)]
+        names = [
+            name.id
+            for target in targets
+            for name in ast.walk(target)
+            if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Store)
+        ]
         debug = [name for name in names if self.is_debug(name)]
         if debug and node.value is not None and not _other_constant(node.value):
             if len(names) == 1:
@@ -79,7 +89,9 @@ class _Rewriter:
     def false(self, name, node):
         self.replaced.append((name, node.lineno))
         target = ast.copy_location(ast.Name(id=name, ctx=ast.Store()), node)
-        return ast.copy_location(ast.Assign(targets=[target], value=_constant(False, node), lineno=node.lineno), node)
+        return ast.copy_location(
+            ast.Assign(targets=[target], value=_constant(False, node), lineno=node.lineno), node
+        )
 
 
 def _constant(value, node):

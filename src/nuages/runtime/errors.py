@@ -21,10 +21,19 @@ def connect():
 def log_exception(sender=None, request=None, **_):
     """Log with traceback what nobody else will."""
     error = sys.exc_info()[1]
-    if error is None or not (_nested() or not logging.getLogger("django.request").isEnabledFor(logging.ERROR) or logging.getLogger("django.request").disabled):
+    if error is None or not (
+        _nested()
+        or not logging.getLogger("django.request").isEnabledFor(logging.ERROR)
+        or logging.getLogger("django.request").disabled
+    ):
         return
     path = getattr(request, "path", "")
-    logging.getLogger(LOGGER).error("%s while an error page was rendered: %s" if _nested() else "%s: %s", type(error).__name__, path, exc_info=error)
+    logging.getLogger(LOGGER).error(
+        "%s while an error page was rendered: %s" if _nested() else "%s: %s",
+        type(error).__name__,
+        path,
+        exc_info=error,
+    )
 
 
 def _nested():

@@ -1,4 +1,7 @@
-"""Log lines of the site: readable or JSON, one stream, flushed, with the request's id."""
+"""Log lines of the site: readable or JSON, one stream, flushed, with the request's id.
+
+Stands alone: `nuages settings eject` copies it into projects.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,13 @@ import time
 
 # Anybody can make these happen, and the message says all: no traceback.
 TERSE = ("django.security.DisallowedHost",)
-ATTRIBUTES = frozenset(vars(logging.LogRecord("", 0, "", 0, "", (), None))) | {"message", "asctime", "request", "taskName", "server_time"}
+ATTRIBUTES = frozenset(vars(logging.LogRecord("", 0, "", 0, "", (), None))) | {
+    "message",
+    "asctime",
+    "request",
+    "taskName",
+    "server_time",
+}
 
 
 def request_id():
@@ -40,7 +49,12 @@ def shown_elsewhere(record, ours):
     logger = logging.getLogger(record.name)
     while logger is not None:
         for handler in logger.handlers:
-            if handler is not ours and _is_console(handler) and record.levelno >= handler.level and all(_passes(each, record) for each in handler.filters):
+            if (
+                handler is not ours
+                and _is_console(handler)
+                and record.levelno >= handler.level
+                and all(_passes(each, record) for each in handler.filters)
+            ):
                 return True
         logger = logger.parent if logger.propagate else None
     return False
@@ -64,8 +78,17 @@ class TextFormatter(logging.Formatter):
 
     def format(self, record):
         ident = request_id()
-        line = "%s %s %s %s%s" % (_time(record), record.levelname, record.name, "[%s] " % ident if ident else "", record.getMessage())
-        for more in (self.formatException(record.exc_info) if _telling(record) else "", record.stack_info or ""):
+        line = "%s %s %s %s%s" % (
+            _time(record),
+            record.levelname,
+            record.name,
+            "[%s] " % ident if ident else "",
+            record.getMessage(),
+        )
+        for more in (
+            self.formatException(record.exc_info) if _telling(record) else "",
+            record.stack_info or "",
+        ):
             if more:
                 line += "\n" + more
         return line
@@ -75,11 +98,22 @@ class JsonFormatter(logging.Formatter):
     """One JSON object a line; what was passed as `extra` is in it."""
 
     def format(self, record):
-        row = {"time": _time(record), "level": record.levelname, "logger": record.name, "message": record.getMessage()}
+        row = {
+            "time": _time(record),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
         ident = request_id()
         if ident:
             row["request_id"] = ident
-        row.update({name: value for name, value in vars(record).items() if name not in ATTRIBUTES and name not in row})
+        row.update(
+            {
+                name: value
+                for name, value in vars(record).items()
+                if name not in ATTRIBUTES and name not in row
+            }
+        )
         if _telling(record):
             row["exception"] = self.formatException(record.exc_info)
         return json.dumps(row, default=str, ensure_ascii=False)
@@ -90,4 +124,6 @@ def _telling(record):
 
 
 def _time(record):
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + ".%03dZ" % (record.created % 1 * 1000)
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + ".%03dZ" % (
+        record.created % 1 * 1000
+    )

@@ -78,9 +78,25 @@ class Result:
 
 
 def rules():
-    from . import overlay_cache, overlay_core, overlay_data, overlay_files, overlay_http, overlay_logs, overlay_mail
+    from . import (
+        overlay_cache,
+        overlay_core,
+        overlay_data,
+        overlay_files,
+        overlay_http,
+        overlay_logs,
+        overlay_mail,
+    )
 
-    modules = (overlay_core, overlay_data, overlay_cache, overlay_files, overlay_http, overlay_mail, overlay_logs)
+    modules = (
+        overlay_core,
+        overlay_data,
+        overlay_cache,
+        overlay_files,
+        overlay_http,
+        overlay_mail,
+        overlay_logs,
+    )
     return [rule for module in modules for rule in module.RULES]
 
 
@@ -102,8 +118,15 @@ def apply(values, policy, environ, early=()):
                 _change(view, result, name, new, reason)
     for name, new in overrides.items():
         _change(view, result, name, kept_type(view.get(name), new), "[settings] in nuages.toml says so")
-    result.values = {name: value for name, value in view.values.items() if name not in view.own or value is not view.own[name]}
-    result.expected = {name: _copied(view.get(name)) for name in READ_BACK if name in view.values and name not in left}
+    result.values = {
+        name: value
+        for name, value in view.values.items()
+        if name not in view.own or value is not view.own[name]
+    }
+    _as_code(view, result)
+    result.expected = {
+        name: _copied(view.get(name)) for name in READ_BACK if name in view.values and name not in left
+    }
     return result
 
 
@@ -121,19 +144,45 @@ NOTE = object()  # as a new value: nothing changes, the reason is told
 def _change(view, result, name, new, reason):
     old = view.get(name)
     if new is NOTE:
-        result.changes.append({"setting": name, "old": masking.shown(name, old), "new": masking.shown(name, old), "reason": reason, "note": True})
+        result.changes.append(
+            {
+                "setting": name,
+                "old": masking.shown(name, old),
+                "new": masking.shown(name, old),
+                "reason": reason,
+                "note": True,
+            }
+        )
         return
     if name in view.values and type(view.values[name]) is type(new) and view.values[name] == new:
         return
     known = name in view.values or name in view.defaults
     view.values[name] = new
-    row = {"setting": name, "old": masking.shown(name, old) if known else "", "new": masking.shown(name, new), "reason": reason}
-    earlier = next((change for change in result.changes if change["setting"] == name and not change.get("note")), None)
+    row = {
+        "setting": name,
+        "old": masking.shown(name, old) if known else "",
+        "new": masking.shown(name, new),
+        "reason": reason,
+    }
+    earlier = next(
+        (change for change in result.changes if change["setting"] == name and not change.get("note")), None
+    )
     if earlier is None:
         result.changes.append(row)
     else:
         earlier["new"] = row["new"]
         earlier["reason"] += "; " + reason
+
+
+def _as_code(view, result):
+    from . import overlay_code
+
+    early = {item["setting"] for item in view.early}
+    for change in result.changes:
+        name = change["setting"]
+        if name in view.values and not change.get("note"):
+            old = overlay_code.ABSENT if name in early else view.own.get(name, overlay_code.ABSENT)
+            change["code"] = overlay_code.code_of(name, old, view.values[name], view.environ)
 
 
 def _note_early(result, early, untouched):

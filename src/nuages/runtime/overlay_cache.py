@@ -36,16 +36,30 @@ def cache_from_url(view):
     name = "CACHE_URL" if view.env("CACHE_URL") else "REDIS_URL"
     caches = dict(view.get("CACHES") or {})
     default = caches.get("default") or {}
-    if default and not str(default.get("BACKEND", "")).endswith(("LocMemCache", "DummyCache", "FileBasedCache")):
+    if default and not str(default.get("BACKEND", "")).endswith(
+        ("LocMemCache", "DummyCache", "FileBasedCache")
+    ):
         if name == "CACHE_URL" and url not in str(default.get("LOCATION")):
-            yield "CACHES", NOTE, "CACHE_URL is given, but the project has a shared cache of its own; it stays"
+            yield (
+                "CACHES",
+                NOTE,
+                "CACHE_URL is given, but the project has a shared cache of its own; it stays",
+            )
         return
     entry, problem = _entry(view, url)
     if problem:
         yield "CACHES", NOTE, "%s is given, but %s" % (name, problem)
         return
-    kept = {key: value for key, value in default.items() if key in ("KEY_PREFIX", "TIMEOUT", "VERSION", "KEY_FUNCTION")}
-    yield "CACHES", {**caches, "default": {**kept, **entry}}, "%s: one cache for all processes; when it dies, entries are only missed" % name
+    kept = {
+        key: value
+        for key, value in default.items()
+        if key in ("KEY_PREFIX", "TIMEOUT", "VERSION", "KEY_FUNCTION")
+    }
+    yield (
+        "CACHES",
+        {**caches, "default": {**kept, **entry}},
+        "%s: one cache for all processes; when it dies, entries are only missed" % name,
+    )
 
 
 def _entry(view, url):
@@ -78,7 +92,11 @@ def stock_backends_made_safe(view):
         backend = entry.get("BACKEND") if isinstance(entry, dict) else None
         if backend in SAFE:
             usual = REDIS_OPTIONS if backend == REDIS else MEMCACHED_OPTIONS
-            changed[alias] = {**entry, "BACKEND": SAFE[backend], "OPTIONS": {**usual, **(entry.get("OPTIONS") or {})}}
+            changed[alias] = {
+                **entry,
+                "BACKEND": SAFE[backend],
+                "OPTIONS": {**usual, **(entry.get("OPTIONS") or {})},
+            }
     if changed:
         yield "CACHES", {**caches, **changed}, "a dead cache never takes the site down: failures are misses"
     default = (caches.get("default") or {}).get("BACKEND", "")
@@ -91,7 +109,11 @@ def sessions(view):
     backend = str(default.get("BACKEND", ""))
     stock = view.get("SESSION_ENGINE") == "django.contrib.sessions.backends.db"
     if stock and not view.sets("SESSION_ENGINE") and backend in SAFE.values():
-        yield "SESSION_ENGINE", "django.contrib.sessions.backends.cached_db", "read from the shared cache, kept in the database"
+        yield (
+            "SESSION_ENGINE",
+            "django.contrib.sessions.backends.cached_db",
+            "read from the shared cache, kept in the database",
+        )
 
 
 RULES = (cache_from_url, stock_backends_made_safe, sessions)

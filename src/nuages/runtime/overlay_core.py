@@ -12,7 +12,16 @@ DJANGO_TEMPLATES = "django.template.backends.django.DjangoTemplates"
 CACHED = "django.template.loaders.cached.Loader"
 PAGES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "pages")
 # The key also encrypts rows: a new key makes them unreadable.
-ENCRYPTING = ("encrypted_model_fields", "django_cryptography", "fernet_fields", "encrypted_fields", "django_fernet", "mirage", "encrypted_json_fields", "cryptography_fields")
+ENCRYPTING = (
+    "encrypted_model_fields",
+    "django_cryptography",
+    "fernet_fields",
+    "encrypted_fields",
+    "django_fernet",
+    "mirage",
+    "encrypted_json_fields",
+    "cryptography_fields",
+)
 
 
 def debug_off(view):
@@ -21,7 +30,11 @@ def debug_off(view):
     if view.sets("TEMPLATE_DEBUG") and view.get("TEMPLATE_DEBUG"):
         yield "TEMPLATE_DEBUG", False, "follows DEBUG"
     if view.get("DEBUG_PROPAGATE_EXCEPTIONS"):
-        yield "DEBUG_PROPAGATE_EXCEPTIONS", False, "error pages are for visitors; with it on, the server's own bare one is shown"
+        yield (
+            "DEBUG_PROPAGATE_EXCEPTIONS",
+            False,
+            "error pages are for visitors; with it on, the server's own bare one is shown",
+        )
 
 
 def secret_key(view):
@@ -32,14 +45,26 @@ def secret_key(view):
     if key and key != generated and _from_environment(view, key):
         yield "SECRET_KEY", NOTE, "yours, from the environment"
         return
-    encrypting = [app for app in ENCRYPTING if any(str(name).split(".")[0] == app for name in view.get("INSTALLED_APPS") or ())]
-    warning = "; CAREFUL: %s encrypts rows with it, keep it (nuages config set)" % encrypting[0] if encrypting else ""
+    encrypting = [
+        app
+        for app in ENCRYPTING
+        if any(str(name).split(".")[0] == app for name in view.get("INSTALLED_APPS") or ())
+    ]
+    warning = (
+        "; CAREFUL: %s encrypts rows with it, keep it (nuages config set)" % encrypting[0]
+        if encrypting
+        else ""
+    )
     why = "generated once and kept out of the source" if key else "the project has none; generated once"
     yield "SECRET_KEY", generated, why + warning
     fallbacks = _json_list(view.env("NUAGES_SECRET_KEY_FALLBACKS"))
     own = list(view.get("SECRET_KEY_FALLBACKS") or [])
     if fallbacks and view.django >= (4, 1):
-        yield "SECRET_KEY_FALLBACKS", own + [old for old in fallbacks if old not in own], "sessions signed with the key before the rotation stay valid"
+        yield (
+            "SECRET_KEY_FALLBACKS",
+            own + [old for old in fallbacks if old not in own],
+            "sessions signed with the key before the rotation stay valid",
+        )
 
 
 def _from_environment(view, key):
@@ -67,10 +92,24 @@ def templates(view):
     old = list(view.get("TEMPLATES") or [])
     new = [_production_engine(engine) for engine in old]
     if new != old:
-        yield "TEMPLATES", _like(view.get("TEMPLATES"), new), "compiled templates are kept in memory; template debug is off"
+        yield (
+            "TEMPLATES",
+            _like(view.get("TEMPLATES"), new),
+            "compiled templates are kept in memory; template debug is off",
+        )
     if not any(PAGES in (engine.get("DIRS") or ()) for engine in new if isinstance(engine, dict)):
-        pages = {"BACKEND": DJANGO_TEMPLATES, "NAME": "nuages_pages", "DIRS": [PAGES], "APP_DIRS": False, "OPTIONS": {}}
-        yield "TEMPLATES", _like(view.get("TEMPLATES"), [*new, pages]), "error pages for those that the project has none of; asked last"
+        pages = {
+            "BACKEND": DJANGO_TEMPLATES,
+            "NAME": "nuages_pages",
+            "DIRS": [PAGES],
+            "APP_DIRS": False,
+            "OPTIONS": {},
+        }
+        yield (
+            "TEMPLATES",
+            _like(view.get("TEMPLATES"), [*new, pages]),
+            "error pages for those that the project has none of; asked last",
+        )
 
 
 def _production_engine(engine):

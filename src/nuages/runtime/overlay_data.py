@@ -21,7 +21,7 @@ SQLITE_SECONDS = 20
 
 
 def family(engine):
-    """"django_prometheus.db.backends.postgresql" and "django.contrib.gis.db.backends.postgis" are of one family."""
+    """ "django_prometheus.db.backends.postgresql" and "django.contrib.gis.db.backends.postgis" are of one family."""
     last = str(engine).lower().split(".")
     for part in reversed(last):
         for name, words in FAMILIES.items():
@@ -55,7 +55,13 @@ def merged(old, new):
     before, after = family(old.get("ENGINE", "")), family(new["ENGINE"])
     if before == after:
         entry = {**old, **{key: new.get(key, "") for key in IDENTITY}}
-        entry.update({key: value for key, value in new.items() if key.isupper() and key not in ("ENGINE", "OPTIONS", *IDENTITY)})
+        entry.update(
+            {
+                key: value
+                for key, value in new.items()
+                if key.isupper() and key not in ("ENGINE", "OPTIONS", *IDENTITY)
+            }
+        )
         options = {**(old.get("OPTIONS") or {}), **new.get("OPTIONS", {})}
         options.pop("service", None)
         if options:
@@ -65,13 +71,21 @@ def merged(old, new):
     was = old.get("ENGINE") or ""
     if not was or was.endswith("dummy"):
         return {**kept, **new}, "DATABASE_URL"
-    return {**kept, **new}, "DATABASE_URL names another ENGINE: %s in place of %s; its rows are not copied" % (new["ENGINE"], was)
+    return {
+        **kept,
+        **new,
+    }, "DATABASE_URL names another ENGINE: %s in place of %s; its rows are not copied" % (new["ENGINE"], was)
 
 
 def _same_target(one, other):
     def target(entry):
         values = [str(entry.get(key) or "") for key in IDENTITY]
-        return [family(entry.get("ENGINE", "")), *values[:3], values[3] or "localhost", values[4] or "default"]
+        return [
+            family(entry.get("ENGINE", "")),
+            *values[:3],
+            values[3] or "localhost",
+            values[4] or "default",
+        ]
 
     return target(one) == target(other)
 
@@ -80,7 +94,11 @@ def sqlite_in_data_dir(view):
     databases = view.get("DATABASES") or {}
     changed, taken = {}, set()
     for alias, entry in databases.items():
-        name = entry.get("NAME") if isinstance(entry, dict) and family(entry.get("ENGINE", "")) == "sqlite" else None
+        name = (
+            entry.get("NAME")
+            if isinstance(entry, dict) and family(entry.get("ENGINE", "")) == "sqlite"
+            else None
+        )
         if not name or _in_memory(name):
             continue
         if view.in_project(name):
@@ -91,7 +109,11 @@ def sqlite_in_data_dir(view):
         taken.add(os.path.basename(os.fspath(changed.get(alias, entry)["NAME"])))
     if changed:
         files = ", ".join(sorted(os.path.basename(os.fspath(entry["NAME"])) for entry in changed.values()))
-        yield "DATABASES", {**databases, **changed}, "%s lives beside the releases, so that a deploy never touches it" % files
+        yield (
+            "DATABASES",
+            {**databases, **changed},
+            "%s lives beside the releases, so that a deploy never touches it" % files,
+        )
 
 
 def _in_memory(name):
@@ -103,7 +125,11 @@ def sqlite_for_many_writers(view):
     databases = view.get("DATABASES") or {}
     changed = {}
     for alias, entry in databases.items():
-        if not isinstance(entry, dict) or family(entry.get("ENGINE", "")) != "sqlite" or _in_memory(entry.get("NAME") or ":memory:"):
+        if (
+            not isinstance(entry, dict)
+            or family(entry.get("ENGINE", "")) != "sqlite"
+            or _in_memory(entry.get("NAME") or ":memory:")
+        ):
             continue
         options = dict(entry.get("OPTIONS") or {})
         options.setdefault("timeout", SQLITE_SECONDS)
@@ -113,7 +139,11 @@ def sqlite_for_many_writers(view):
         if options != entry.get("OPTIONS"):
             changed[alias] = {**entry, "OPTIONS": options}
     if changed:
-        yield "DATABASES", {**databases, **changed}, "readers don't wait for the writer (WAL), writers queue instead of failing with 'database is locked'"
+        yield (
+            "DATABASES",
+            {**databases, **changed},
+            "readers don't wait for the writer (WAL), writers queue instead of failing with 'database is locked'",
+        )
 
 
 def connections(view):
@@ -140,7 +170,9 @@ def _persistent(view, entry):
     if view.asgi or (entry.get("OPTIONS") or {}).get("pool"):
         if age == 0:
             return entry, []
-        return {**entry, "CONN_MAX_AGE": 0}, ["persistent connections pile up under ASGI and clash with a pool"]
+        return {**entry, "CONN_MAX_AGE": 0}, [
+            "persistent connections pile up under ASGI and clash with a pool"
+        ]
     new, reasons = dict(entry), []
     if "CONN_MAX_AGE" not in entry:
         new["CONN_MAX_AGE"] = 60
@@ -153,7 +185,11 @@ def _persistent(view, entry):
 
 def told(view):
     for alias, entry in (view.get("DATABASES") or {}).items():
-        if isinstance(entry, dict) and family(entry.get("ENGINE", "")) == "sqlite" and not _in_memory(entry.get("NAME") or ":memory:"):
+        if (
+            isinstance(entry, dict)
+            and family(entry.get("ENGINE", "")) == "sqlite"
+            and not _in_memory(entry.get("NAME") or ":memory:")
+        ):
             if not view.in_project(entry["NAME"]) and not _under(entry["NAME"], view.policy.get("data_dir")):
                 yield "DATABASES", NOTE, "%s stays where the project puts it, outside of the source" % alias
 

@@ -24,10 +24,23 @@ REPLACED = {
 
 def static_root(view):
     old = view.get("STATIC_ROOT")
-    if old and view.in_project(old) and _holds_files(view, old) and COMMITTED not in (view.get("STATICFILES_FINDERS") or ()):
+    if (
+        old
+        and view.in_project(old)
+        and _holds_files(view, old)
+        and COMMITTED not in (view.get("STATICFILES_FINDERS") or ())
+    ):
         finders = view.get("STATICFILES_FINDERS") or []
-        yield "STATICFILES_FINDERS", kept_type(finders, [*finders, COMMITTED]), "STATIC_ROOT holds files in the source; they fill what the other finders don't have"
-        yield "NUAGES_COMMITTED_STATIC", os.path.join(view.policy.get("manage_dir") or "", os.fspath(old)), "see STATICFILES_FINDERS"
+        yield (
+            "STATICFILES_FINDERS",
+            kept_type(finders, [*finders, COMMITTED]),
+            "STATIC_ROOT holds files in the source; they fill what the other finders don't have",
+        )
+        yield (
+            "NUAGES_COMMITTED_STATIC",
+            os.path.join(view.policy.get("manage_dir") or "", os.fspath(old)),
+            "see STATICFILES_FINDERS",
+        )
     new = view.policy.get("static_root")
     if new:
         yield "STATIC_ROOT", kept_type(old, new), "collected once into the release"
@@ -35,7 +48,10 @@ def static_root(view):
 
 def _holds_files(view, path):
     path = os.path.join(view.policy.get("manage_dir") or "", os.fspath(path))
-    sources = [os.path.realpath(os.path.join(view.policy.get("manage_dir") or "", os.fspath(_folder(each)))) for each in view.get("STATICFILES_DIRS") or ()]
+    sources = [
+        os.path.realpath(os.path.join(view.policy.get("manage_dir") or "", os.fspath(_folder(each))))
+        for each in view.get("STATICFILES_DIRS") or ()
+    ]
     return os.path.isdir(path) and bool(os.listdir(path)) and os.path.realpath(path) not in sources
 
 
@@ -97,10 +113,18 @@ def _why_left(backend):
 def default_storage(view):
     """STORAGES replaces Django's default as a whole: one without "default" leaves uploads without a home."""
     storages = view.get("STORAGES")
-    if view.django < (4, 2) or not (view.sets("STORAGES") or "STORAGES" in view.values) or "default" in storages:
+    if (
+        view.django < (4, 2)
+        or not (view.sets("STORAGES") or "STORAGES" in view.values)
+        or "default" in storages
+    ):
         return
     backend = view.own.get("DEFAULT_FILE_STORAGE") or LOCAL
-    yield "STORAGES", {"default": {"BACKEND": backend}, **storages}, "it had no 'default', without which uploads fail"
+    yield (
+        "STORAGES",
+        {"default": {"BACKEND": backend}, **storages},
+        "it had no 'default', without which uploads fail",
+    )
 
 
 def media_root(view):
@@ -113,7 +137,11 @@ def media_root(view):
         return
     if old and os.path.realpath(old) == os.path.realpath(new):
         return
-    yield "MEDIA_ROOT", kept_type(old, new), "uploads live beside the releases, so that a deploy never touches them"
+    yield (
+        "MEDIA_ROOT",
+        kept_type(old, new),
+        "uploads live beside the releases, so that a deploy never touches them",
+    )
     if old:
         yield from _moved_along(view, os.path.join(view.policy.get("manage_dir") or "", os.fspath(old)), new)
 
@@ -121,11 +149,21 @@ def media_root(view):
 def _moved_along(view, old, new):
     """Settings derived from MEDIA_ROOT (thumbnails, protected files) follow it."""
     for name, value in view.own.items():
-        if name in ("MEDIA_ROOT", "STATIC_ROOT", "BASE_DIR") or not isinstance(value, (str, os.PathLike)) or not str(value):
+        if (
+            name in ("MEDIA_ROOT", "STATIC_ROOT", "BASE_DIR")
+            or not isinstance(value, (str, os.PathLike))
+            or not str(value)
+        ):
             continue
         text = os.fspath(value)
-        if isinstance(text, str) and (text.rstrip("/") == old.rstrip("/") or text.startswith(old.rstrip("/") + os.sep)):
-            yield name, kept_type(value, new + text[len(old.rstrip("/")) :]), "is under MEDIA_ROOT and follows it"
+        if isinstance(text, str) and (
+            text.rstrip("/") == old.rstrip("/") or text.startswith(old.rstrip("/") + os.sep)
+        ):
+            yield (
+                name,
+                kept_type(value, new + text[len(old.rstrip("/")) :]),
+                "is under MEDIA_ROOT and follows it",
+            )
     storages = view.get("STORAGES") if view.django >= (4, 2) else {}
     moved = {}
     for alias, entry in (storages or {}).items():

@@ -17,16 +17,26 @@ def logging(view):
     if not old:
         new["disable_existing_loggers"] = False
     style = view.policy.get("log_format") or "text"
-    new["formatters"] = {**(old.get("formatters") or {}), HANDLER: {"()": "nuages_runtime.logs.%sFormatter" % style.capitalize()}}
+    new["formatters"] = {
+        **(old.get("formatters") or {}),
+        HANDLER: {"()": "nuages_runtime.logs.%sFormatter" % style.capitalize()},
+    }
     new["handlers"] = {**(old.get("handlers") or {}), HANDLER: dict(OURS)}
-    loggers = {name: _with_ours(logger) if _ends_here(logger) else logger for name, logger in (old.get("loggers") or {}).items()}
+    loggers = {
+        name: _with_ours(logger) if _ends_here(logger) else logger
+        for name, logger in (old.get("loggers") or {}).items()
+    }
     if "" in loggers:
         loggers[""] = _with_ours(loggers[""])
     else:
         new["root"] = _with_ours(old.get("root") or {"level": "INFO"})
     loggers[ERRORS] = {"handlers": [HANDLER], "level": "ERROR", "propagate": False}
     new["loggers"] = loggers
-    yield "LOGGING", new, "%s lines on standard output, beside the project's own" % ("JSON" if style == "json" else "readable")
+    yield (
+        "LOGGING",
+        new,
+        "%s lines on standard output, beside the project's own" % ("JSON" if style == "json" else "readable"),
+    )
 
 
 def _ends_here(logger):

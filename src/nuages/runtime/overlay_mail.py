@@ -10,10 +10,25 @@ from .overlay import NOTE, kept_type
 
 
 SMTP = "django.core.mail.backends.smtp.EmailBackend"
-DEVELOPMENT = tuple("django.core.mail.backends.%s.EmailBackend" % name for name in ("console", "dummy", "filebased", "locmem"))
+DEVELOPMENT = tuple(
+    "django.core.mail.backends.%s.EmailBackend" % name for name in ("console", "dummy", "filebased", "locmem")
+)
 SECONDS = 10
-FLAGS = {"smtp": {}, "submission": {"use_tls": True}, "smtp+tls": {"use_tls": True}, "smtps": {"use_ssl": True}, "smtp+ssl": {"use_ssl": True}}
-OLD_NAMES = {"host": "EMAIL_HOST", "port": "EMAIL_PORT", "username": "EMAIL_HOST_USER", "password": "EMAIL_HOST_PASSWORD", "use_tls": "EMAIL_USE_TLS", "use_ssl": "EMAIL_USE_SSL"}
+FLAGS = {
+    "smtp": {},
+    "submission": {"use_tls": True},
+    "smtp+tls": {"use_tls": True},
+    "smtps": {"use_ssl": True},
+    "smtp+ssl": {"use_ssl": True},
+}
+OLD_NAMES = {
+    "host": "EMAIL_HOST",
+    "port": "EMAIL_PORT",
+    "username": "EMAIL_HOST_USER",
+    "password": "EMAIL_HOST_PASSWORD",
+    "use_tls": "EMAIL_USE_TLS",
+    "use_ssl": "EMAIL_USE_SSL",
+}
 
 
 def server(environ):
@@ -23,7 +38,9 @@ def server(environ):
         return _from_url(url)
     if not environ.get("EMAIL_HOST", "").strip():
         return {}
-    given = {option: environ[name].strip() for option, name in OLD_NAMES.items() if environ.get(name, "").strip()}
+    given = {
+        option: environ[name].strip() for option, name in OLD_NAMES.items() if environ.get(name, "").strip()
+    }
     for flag in ("use_tls", "use_ssl"):
         if flag in given:
             given[flag] = given[flag].lower() in ("1", "true", "yes", "on")
@@ -39,7 +56,13 @@ def _from_url(url):
     if parts.scheme not in FLAGS:
         return {}
     flags = dict(FLAGS[parts.scheme])
-    flags.update({"use_" + name: True for name in ("tls", "ssl") if parse_qs(parts.query).get(name, ["false"])[0].lower() in ("1", "true")})
+    flags.update(
+        {
+            "use_" + name: True
+            for name in ("tls", "ssl")
+            if parse_qs(parts.query).get(name, ["false"])[0].lower() in ("1", "true")
+        }
+    )
     port = parts.port or (465 if flags.get("use_ssl") else 587 if flags.get("use_tls") else 25)
     found = {"host": parts.hostname or "localhost", "port": port, **flags}
     if parts.username:
@@ -48,7 +71,10 @@ def _from_url(url):
 
 
 def mail(view):
-    if view.sets("MAILERS") or (view.django >= (6, 1) and not any(view.sets(name) for name in (*OLD_NAMES.values(), "EMAIL_BACKEND", "EMAIL_TIMEOUT"))):
+    if view.sets("MAILERS") or (
+        view.django >= (6, 1)
+        and not any(view.sets(name) for name in (*OLD_NAMES.values(), "EMAIL_BACKEND", "EMAIL_TIMEOUT"))
+    ):
         yield from _mailers(view)
     else:
         yield from _email_settings(view)
@@ -91,13 +117,21 @@ def _email_settings(view):
 
 
 def _reason(given):
-    return "the mail server of EMAIL_HOST or EMAIL_URL; it must answer within %s s" % SECONDS if given else "a mail server that hangs would hang the request"
+    return (
+        "the mail server of EMAIL_HOST or EMAIL_URL; it must answer within %s s" % SECONDS
+        if given
+        else "a mail server that hangs would hang the request"
+    )
 
 
 def addresses(view):
     if view.env("ADMINS"):
         people = [pair for pair in _people(view.env("ADMINS")) if pair[1]]
-        new = [address for _, address in people] if view.django >= (6, 0) else [(name or address, address) for name, address in people]
+        new = (
+            [address for _, address in people]
+            if view.django >= (6, 0)
+            else [(name or address, address) for name, address in people]
+        )
         if people:
             yield "ADMINS", kept_type(view.get("ADMINS"), new), "who gets error mail, from the environment"
             if not view.get("MANAGERS"):
@@ -105,8 +139,16 @@ def addresses(view):
     for name in ("SERVER_EMAIL", "DEFAULT_FROM_EMAIL"):
         if view.env(name):
             yield name, view.env(name), "from the environment"
-    if not view.env("SERVER_EMAIL") and not view.sets("SERVER_EMAIL") and (view.env("DEFAULT_FROM_EMAIL") or view.sets("DEFAULT_FROM_EMAIL")):
-        yield "SERVER_EMAIL", view.env("DEFAULT_FROM_EMAIL") or view.get("DEFAULT_FROM_EMAIL"), "mail servers refuse root@localhost"
+    if (
+        not view.env("SERVER_EMAIL")
+        and not view.sets("SERVER_EMAIL")
+        and (view.env("DEFAULT_FROM_EMAIL") or view.sets("DEFAULT_FROM_EMAIL"))
+    ):
+        yield (
+            "SERVER_EMAIL",
+            view.env("DEFAULT_FROM_EMAIL") or view.get("DEFAULT_FROM_EMAIL"),
+            "mail servers refuse root@localhost",
+        )
 
 
 def _people(text):

@@ -15,7 +15,14 @@ def differences():
 
     found = [_row("(overlay)", "every rule applied", error) for error in RECORD["errors"]]
     if not RECORD["marker"]:
-        return [*found, _row("(overlay)", "laid over the settings module", "the settings module was never loaded through it")]
+        return [
+            *found,
+            _row(
+                "(overlay)",
+                "laid over the settings module",
+                "the settings module was never loaded through it",
+            ),
+        ]
     if getattr(settings, MARKER, None) != RECORD["marker"]:
         found.append(_row("(overlay)", RECORD["marker"], getattr(settings, MARKER, None)))
     for name, expected in RECORD["expected"].items():
@@ -38,7 +45,11 @@ def _apps(apps, settings):
 def _templates(settings, record):
     if "DEBUG" in record["expected"] and record["expected"]["DEBUG"] is not False:
         return []
-    wrong = [index for index, engine in enumerate(settings.TEMPLATES) if (engine.get("OPTIONS") or {}).get("debug") is True]
+    wrong = [
+        index
+        for index, engine in enumerate(settings.TEMPLATES)
+        if (engine.get("OPTIONS") or {}).get("debug") is True
+    ]
     return [_row("TEMPLATES[%s]['OPTIONS']['debug']" % index, "False", "True") for index in wrong]
 
 
@@ -47,7 +58,11 @@ def _module(record):
     module = sys.modules.get(record["module"])
     names = [name for name in ("DEBUG", "ALLOWED_HOSTS", "DATABASES") if name in record["expected"]]
     return [
-        _row("%s.%s" % (record["module"], name), masking.shown(name, record["expected"][name]), masking.shown(name, getattr(module, name, None)))
+        _row(
+            "%s.%s" % (record["module"], name),
+            masking.shown(name, record["expected"][name]),
+            masking.shown(name, getattr(module, name, None)),
+        )
         for name in names
         if not _equal(name, record["expected"][name], getattr(module, name, None))
     ]
@@ -58,7 +73,9 @@ def _equal(name, expected, actual):
     if isinstance(expected, dict) and isinstance(actual, dict):
         return all(key in actual and _equal(name, value, actual[key]) for key, value in expected.items())
     if isinstance(expected, (list, tuple)) and isinstance(actual, (list, tuple)):
-        return len(expected) == len(actual) and all(_equal(name, one, other) for one, other in zip(expected, actual))
+        return len(expected) == len(actual) and all(
+            _equal(name, one, other) for one, other in zip(expected, actual)
+        )
     if name == "STATIC_URL":
         return str(actual).endswith(str(expected))
     return bool(expected == actual)

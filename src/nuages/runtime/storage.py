@@ -3,13 +3,14 @@
 collectstatic is strict: a stylesheet of the project's own that refers to a file that is not there stops the release.
 It is tolerant where nobody can mend it: source maps, and what comes from packages or vendored folders.
 Serving is tolerant: a name that is missing in the manifest is logged and answered unhashed; a page is worth more
-than one picture.
+than one picture. Stands alone: `nuages settings eject` copies it into projects.
 """
 
 from __future__ import annotations
 
 import logging
 import os
+import sys
 
 from urllib.parse import unquote, urlsplit
 
@@ -19,7 +20,20 @@ from django.core.files.storage import FileSystemStorage
 
 
 logger = logging.getLogger("nuages.static")
-VENDORED = {"vendor", "vendors", "vendored", "node_modules", "bower_components", "third_party", "third-party", "thirdparty", "lib", "libs", "plugins", "dist"}
+VENDORED = {
+    "vendor",
+    "vendors",
+    "vendored",
+    "node_modules",
+    "bower_components",
+    "third_party",
+    "third-party",
+    "thirdparty",
+    "lib",
+    "libs",
+    "plugins",
+    "dist",
+}
 _told = set()
 
 
@@ -38,14 +52,6 @@ class Tolerant:
                 logger.error("the static file %r is not in the release; a page refers to it", name)
             return name
 
-    def hashed_name(self, name, content=None, filename=None):
-        try:
-            return super().hashed_name(name, content, filename)
-        except ValueError:
-            if name.endswith(".map"):
-                return name
-            raise
-
     def url_converter(self, name, *args, **kwargs):
         convert = super().url_converter(name, *args, **kwargs)
 
@@ -53,11 +59,13 @@ class Tolerant:
             try:
                 return convert(match)
             except ValueError as error:
-                if third_party(name):
-                    logger.info("%s refers to a file that is not there: %s", name, match.group(0)[:80])
+                target = unquote(urlsplit((match.groupdict().get("url") or match.group(0)).strip()).path)
+                if target.endswith(".map") or third_party(name):
+                    logger.info("%s refers to %s, which does not exist", name, target)
                     return match.group(0)
-                target = unquote(urlsplit(match.groupdict().get("url") or match.group(0)).path)
-                raise ValueError("the static file %s refers to %s, which does not exist" % (name, target)) from error
+                raise ValueError(
+                    "the static file %s refers to %s, which does not exist" % (name, target)
+                ) from error
 
         return converter
 
@@ -70,11 +78,12 @@ def third_party(name):
     path = path[0] if isinstance(path, (list, tuple)) and path else path
     if not path:
         return True
-    from .hook import load_policy
-
-    project = os.path.realpath((load_policy() or {}).get("project") or os.curdir) + os.sep
     real = os.path.realpath(path)
-    return not real.startswith(project) or "site-packages" in real
+    return (
+        "site-packages" in real
+        or "dist-packages" in real
+        or real.startswith(os.path.realpath(sys.prefix) + os.sep)
+    )
 
 
 class HashedStaticStorage(Tolerant, ManifestStaticFilesStorage):
