@@ -62,14 +62,18 @@ def runs_django(python: Python, django: str) -> bool:
 
 
 def _wish(wanted: str) -> SpecifierSet:
+    """`3.12`, `3.12.4` or a specifier."""
+    spec = wanted.strip()
+    if spec[:1] not in tuple("<>=!~"):
+        spec = f"=={spec}" if spec.count(".") > 1 else exact(spec)
     try:
-        if wanted.strip()[:1] in "<>=!~":
-            return SpecifierSet(wanted)
-        return SpecifierSet(f"=={wanted.strip()}" if wanted.count(".") > 1 else exact(wanted))
-    except InvalidSpecifier as error:
-        raise TopologyError(
-            f"{wanted!r} is not a Python version", where="project.python", hint='write "3.12" or ">=3.11"'
-        ) from error
+        if spec:
+            return SpecifierSet(spec)
+    except InvalidSpecifier:
+        pass
+    raise TopologyError(
+        f"{wanted!r} is not a Python version", where="project.python", hint='write "3.12" or ">=3.11"'
+    )
 
 
 def _within(

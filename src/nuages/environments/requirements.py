@@ -62,9 +62,11 @@ def choose(root: Path, named: tuple[str, ...], extras: tuple[str, ...]) -> tuple
     first = None
     for folder, form in itertools.product(_folders(root), FORMS):
         wishes = form.find(root, folder, extras)
-        if wishes and _names_django(root, wishes):
+        if not wishes or not (wishes.lines or wishes.export or wishes.dynamic):
+            continue
+        if _names_django(root, wishes):
             return form.KIND, folder, wishes
-        first = first or ((form.KIND, folder, wishes) if wishes else None)
+        first = first or (form.KIND, folder, wishes)
     if first:
         return first
     note = "no file says what the project needs; the newest Django that fits is assumed (`requirements` in nuages.toml)"

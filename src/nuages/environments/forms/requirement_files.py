@@ -135,7 +135,7 @@ def _inside(root: Path, path: Path, name: Path) -> str:
     return str(path.relative_to(base)) if path.is_relative_to(base) else str(name)
 
 
-OPTION = re.compile(r"^(--?[A-Za-z][A-Za-z-]*)(?:\s*=\s*|\s+|(?<=^-[a-z]))?(.*)$")
+OPTION = re.compile(r"^(--[A-Za-z][A-Za-z-]*|-[A-Za-z])\s*=?\s*(.*)$")
 
 
 def _read_line(root: Path, name: Path, line: str, *, as_constraints: bool, seen: set[Path]) -> Wishes:
