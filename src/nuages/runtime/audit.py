@@ -6,15 +6,17 @@ a check that fails becomes one finding of severity `unknown`. What each id means
 
 from __future__ import annotations
 
+import threading
 import time
 import warnings
 
 from . import audit_migrations, audit_pages, audit_security, audit_state, audit_templates
-from .audit_project import Project, finding
+from .audit_project import Project, finding, told
 
 
 MODULES = (audit_templates, audit_pages, audit_state, audit_security, audit_migrations)
 SECONDS = 60
+LONGEST = 20
 
 
 def run(root="", seconds=SECONDS):
@@ -27,7 +29,7 @@ def run(root="", seconds=SECONDS):
             for check in module.CHECKS:
                 found.extend(guarded(check, project))
     return [
-        *found,
+        *told_once(found),
         {"id": "audit.ran", "severity": "info", "what": "", "where": "", "hint": "", "group": "audit"},
     ]
 
@@ -39,13 +41,24 @@ def told_once(found):
 
 
 def guarded(check, project):
+    """The findings of one check; in a thread, since a page or a command may wait for a service that never answers."""
     name = check.__name__.replace("_", " ")
     if project.late():
         return [finding("settings.N002", "unknown", "no time was left for the check: %s" % name)]
     found = []
+    thread = threading.Thread(target=collect, args=(check, project, found), daemon=True)
+    thread.start()
+    thread.join(max(0.1, min(LONGEST, project.left())))
+    if thread.is_alive():
+        return [*found, finding("settings.N002", "unknown", "the check took too long: %s" % name)]
+    return found
+
+
+def collect(check, project, found):
     try:
         found.extend(check(project))
     except (Exception, SystemExit) as error:
-        told = " ".join(("%s: %s" % (type(error).__name__, error)).split())[:300]
-        found.append(finding("settings.N002", "unknown", "the check could not run: %s (%s)" % (name, told)))
-    return found
+        name = check.__name__.replace("_", " ")
+        found.append(
+            finding("settings.N002", "unknown", "the check could not run: %s (%s)" % (name, told(error)))
+        )

@@ -14,6 +14,8 @@ APP = re.compile(r"^Migrations for '([^']+)':")
 CREATES = re.compile(
     r"^\s+(?:[-+~]\s+)?((?:Add field|Create model|Rename field|Rename model|Create proxy model)\b.*)"
 )
+# What it says instead of asking for a default when nobody is there to answer.
+REFUSED = re.compile(r"Field '([^']+)' on model '([^']+)' not migrated: it is impossible to (add|change)")
 
 
 def conflicting_migrations(project):
@@ -27,6 +29,10 @@ def conflicting_migrations(project):
 
 def missing_migrations(project):
     text, failed, error = ask_makemigrations()
+    refused = REFUSED.search(error)
+    if refused:
+        yield from required_field(project, *refused.groups())
+        return
     if error:
         yield finding(
             "migrations.N005",
@@ -62,6 +68,35 @@ def missing_migrations(project):
             "info",
             "installed packages lack migrations under these settings: %s" % names,
             "INSTALLED_APPS",
+            hint,
+        )
+
+
+def required_field(project, field, model, verb):
+    """makemigrations stops at the first such field, so the rest is not known."""
+    from django.apps import apps
+
+    labels = [m._meta.app_label for m in apps.get_models() if m._meta.model_name == model.lower()]
+    owners = [label for label in labels if owned(project, label)]
+    if not owners:
+        yield finding(
+            "migrations.N004",
+            "info",
+            "an installed package lacks a migration for %s.%s" % (model, field),
+            listed(labels),
+        )
+        return
+    hint = "python manage.py makemigrations %s asks for the value of the rows that exist" % owners[0]
+    if verb == "add":
+        yield finding(
+            "migrations.N001", "error", "%s.%s is in no migration" % (model, field), owners[0], hint
+        )
+    else:
+        yield finding(
+            "migrations.N002",
+            "warning",
+            "%s.%s changed without a migration" % (model, field),
+            owners[0],
             hint,
         )
 

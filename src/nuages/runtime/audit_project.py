@@ -22,6 +22,9 @@ class Project:
     def late(self):
         return time.monotonic() > self.deadline
 
+    def left(self):
+        return self.deadline - time.monotonic()
+
     def owns(self, path):
         """Is this file written by the project, and not by a package it installs or by us?"""
         full = os.path.realpath(str(path))
