@@ -36,8 +36,10 @@ def deploy(request: Request, console: Console) -> Plan:
         prepared: Prepared = prepare(request, topology, live, config, here, console)
         with deploy_lock(here, layout, request.what) as token:
             live = observe(here, layout, request.owner(topology))
-            desired = compose(topology, live, prepared.build, config, prepared.policy, token=token, why=request.why)
-            judgement = judge_migrations(desired, live, here, console.progress)
+            desired = compose(
+                topology, live, prepared.build, config, prepared.policy, token=token, **request.signature()
+            )
+            judgement = judge_migrations(desired, live, here, console.progress, force=not request.check)
             plan = roll_out(make_plan(desired, live, judgement, force=request.force), topology)
             console.plan(plan)
             if not request.only_plan and console.agreed(plan):

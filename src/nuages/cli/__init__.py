@@ -36,25 +36,38 @@ class Verbs(click.Group):
             return command.get_command(ctx, sub)
         return command
 
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
             import difflib
 
             close = difflib.get_close_matches(args[0], self.list_commands(ctx), 1)
-            error.message += f" Did you mean {close[0]}?" if close else ""
-            raise
+            raise click.UsageError(
+                f"{error.message} Did you mean {close[0]}?" if close else error.message, ctx
+            ) from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         for title, verbs in VERBS.items():
-            rows = [(verb, (self.get_command(ctx, verb) or click.Command(verb)).get_short_help_str(90)) for verb in verbs]
+            rows = [
+                (verb, (self.get_command(ctx, verb) or click.Command(verb)).get_short_help_str(90))
+                for verb in verbs
+            ]
             with formatter.section(title):
                 formatter.write_dl(rows)
 
 
 @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.option("-C", "--path", "path", type=click.Path(file_okay=False), default=".", help="The project's folder, when it is not this one.")
+@click.option(
+    "-C",
+    "--path",
+    "path",
+    type=click.Path(file_okay=False),
+    default=".",
+    help="The project's folder, when it is not this one.",
+)
 @click.option("-v", "--verbose", is_flag=True, help="Show tracebacks and every line of long steps.")
 @click.version_option(__version__, prog_name="nuages")
 @click.pass_context

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import click
 
 from nuages.cli.site import Site, root_of, terminal, url_of
@@ -10,11 +12,13 @@ from nuages.engine.request import Request
 from nuages.settings.configuration import Configuration, load_configuration
 
 
-def apply_change(site: Site, change: object, what: str, *, as_json: bool) -> None:
+def apply_change(
+    site: Site, change: Callable[[Configuration], Configuration], what: str, *, as_json: bool
+) -> None:
     """Deploy the live build under the changed configuration; with nothing live, keep it for the first `up`."""
     ctx = click.get_current_context()
     live = site.live()
-    new: Configuration = change(load_configuration(live.config))  # type: ignore[operator]
+    new: Configuration = change(load_configuration(live.config))
     if live.config and new.version == live.config["version"]:
         click.echo("nothing to do: it is so already")
         return
@@ -25,7 +29,7 @@ def apply_change(site: Site, change: object, what: str, *, as_json: bool) -> Non
         keep_configuration(site.here, site.layout, site.topology, new)
         click.echo(f"kept as config v{new.version} for the first deploy; nuages up")
         return
-    deploy(Request(root=root_of(ctx), what=what, source="live", change=change), console)  # type: ignore[arg-type]
+    deploy(Request(root=root_of(ctx), what=what, source="live", change=change), console)
     after = site.live()
     if not as_json:
         where = f" at {url_of(after, site.topology)}" if after.serving else ", and not running: nuages start"

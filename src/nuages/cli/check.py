@@ -8,14 +8,21 @@ import click
 
 from nuages.cli.site import json_option, path_argument, root_of, terminal
 from nuages.cli.up import site_at
-from nuages.engine.prepare import audit, inspect_here
+from nuages.engine.inspecting import Work, inspect_here
+from nuages.engine.prepare import audit
 from nuages.settings.checks import report
 from nuages.settings.configuration import load_configuration
 
 
 @click.command()
 @path_argument
-@click.option("--fail-on", type=click.Choice(["error", "warning"]), default="error", show_default=True, help="What makes the exit status more than 0.")
+@click.option(
+    "--fail-on",
+    type=click.Choice(["error", "warning"]),
+    default="error",
+    show_default=True,
+    help="What makes the exit status more than 0.",
+)
 @json_option
 @click.pass_context
 def command(ctx: click.Context, path: str | None, fail_on: str, as_json: bool) -> None:
@@ -26,7 +33,9 @@ def command(ctx: click.Context, path: str | None, fail_on: str, as_json: bool) -
     site = site_at(root_of(ctx, path))
     console = terminal(ctx, as_json=as_json)
     live = site.live()
-    inspected = inspect_here(site.topology, live, load_configuration(live.config), site.here, console.progress)
+    inspected = inspect_here(
+        Work(site.topology, live, load_configuration(live.config), site.here, console.progress)
+    )
     console.progress("checking")
     findings = audit(inspected, site.topology, live, site.here)
     console.clear()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -42,7 +43,15 @@ def listing(site: Site, show: bool, as_json: bool) -> None:
     config = load_configuration(site.live().config)
     values = {k: (v if show else "") for k, v in sorted(config.env.items())}
     if as_json:
-        click.echo(json.dumps({"version": config.version, "env": values if show else sorted(values), "files": sorted(config.files)}))
+        click.echo(
+            json.dumps(
+                {
+                    "version": config.version,
+                    "env": values if show else sorted(values),
+                    "files": sorted(config.files),
+                }
+            )
+        )
         return
     for name, value in values.items():
         click.echo(f"{name}={value}" if show else name)
@@ -68,24 +77,30 @@ def get(site: Site, name: str) -> None:
 
 @command.command("set")
 @click.argument("assignments", nargs=-1, metavar="[NAME=VALUE]...")
-@click.option("--file", "files", multiple=True, metavar="PATH=@FILE", help="A file that the project reads, at PATH under its folder.")
+@click.option(
+    "--file",
+    "files",
+    multiple=True,
+    metavar="PATH=@FILE",
+    help="A file that the project reads, at PATH under its folder.",
+)
 @json_option
 @with_site
 def set_(site: Site, assignments: tuple[str, ...], files: tuple[str, ...], as_json: bool) -> None:
     """Set variables (NAME= sets an empty value). NAME=- reads the value from standard input."""
     if not assignments and not files:
         raise UsageError("nothing to set", hint="nuages config set NAME=VALUE")
-    values = {k: click.get_text_stream("stdin").read().rstrip("\n") if v == "-" else v for k, v in parse_assignments(assignments).items()}
+    values = {
+        k: sys.stdin.read().rstrip("\n") if v == "-" else v for k, v in parse_assignments(assignments).items()
+    }
     contents = dict(_read_file(word) for word in files)
 
     def change(config: Configuration) -> Configuration:
-        first = config.version
+        new = config
         for path, content in contents.items():
-            config = set_file(config, path, content)
-        config = set_values(config, values) if values else config
-        from dataclasses import replace
-
-        return replace(config, version=min(config.version, first + 1))
+            new = set_file(new, path, content)
+        new = set_values(new, values) if values else new
+        return replace(new, version=min(new.version, config.version + 1))
 
     apply_change(site, change, "config set", as_json=as_json)
 
@@ -93,7 +108,9 @@ def set_(site: Site, assignments: tuple[str, ...], files: tuple[str, ...], as_js
 def _read_file(word: str) -> tuple[str, str]:
     path, equals, source = word.partition("=")
     if not equals or not source.startswith("@"):
-        raise UsageError(f"{word!r} is not PATH=@FILE", hint="nuages config set --file config/keys.json=@keys.json")
+        raise UsageError(
+            f"{word!r} is not PATH=@FILE", hint="nuages config set --file config/keys.json=@keys.json"
+        )
     try:
         return path, Path(source[1:]).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

@@ -6,8 +6,7 @@ import json
 import shutil
 import sys
 import time
-
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import click
@@ -24,7 +23,9 @@ COLOURS = {"+": "green", "~": "yellow", "-": "red", "!": "magenta", "?": "cyan"}
 class Terminal:
     """Tells a person. Long stages show one line that changes; each step stays once it is done."""
 
-    def __init__(self, *, as_json: bool = False, verbose: bool = False, ask: bool = False, only_plan: bool = False) -> None:
+    def __init__(
+        self, *, as_json: bool = False, verbose: bool = False, ask: bool = False, only_plan: bool = False
+    ) -> None:
         self.as_json, self.verbose, self.ask, self.only_plan = as_json, verbose, ask, only_plan
         self.whys: dict[str, str] = {}
         self.live = sys.stderr.isatty() and not as_json
@@ -50,7 +51,10 @@ class Terminal:
         self.clear()
         warnings = sum(1 for f in findings if f.severity == "warning" and not f.silenced)
         if warnings and not self.as_json:
-            click.echo(click.style(f"  check: {count(warnings, 'warning')}, no errors (nuages check)", dim=True), err=True)
+            click.echo(
+                click.style(f"  check: {count(warnings, 'warning')}, no errors (nuages check)", dim=True),
+                err=True,
+            )
 
     def plan(self, plan: Plan) -> None:
         self.clear()
@@ -100,7 +104,9 @@ def show_plan(plan: Plan) -> None:
     width = max((len(s.what) for s in plan.steps), default=0)
     width = min(width, 62)
     for step in plan.steps:
-        click.echo(f"  {step_line(f'{step.symbol} {step.host}  {step.what:<{width}}')}  {click.style(step.why, dim=True)}".rstrip())
+        click.echo(
+            f"  {step_line(f'{step.symbol} {step.host}  {step.what:<{width}}')}  {click.style(step.why, dim=True)}".rstrip()
+        )
     show_judgement(plan)
     click.echo()
 
@@ -124,7 +130,17 @@ def steps_as_lines(steps: Iterable[Step]) -> list[str]:
 def show_error(error: NuagesError, *, as_json: bool = False) -> None:
     """One red line that says where and what, at most a few lines of detail, one grey that says what to do."""
     if as_json:
-        click.echo(json.dumps({"event": "error", "error": error.what, "where": error.where, "hint": error.hint, "detail": error.detail}))
+        click.echo(
+            json.dumps(
+                {
+                    "event": "error",
+                    "error": error.what,
+                    "where": error.where,
+                    "hint": error.hint,
+                    "detail": error.detail,
+                }
+            )
+        )
         return
     if sys.stderr.isatty():
         click.echo("\r\x1b[K", nl=False, err=True)
@@ -139,11 +155,14 @@ def count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def table(rows: list[tuple[str, ...]], header: tuple[str, ...] = ()) -> str:
+def table(rows: Sequence[tuple[str, ...]], header: tuple[str, ...] = ()) -> str:
     """Columns as wide as what is in them."""
     everything = [header, *rows] if header else rows
     widths = [max(len(row[i]) for row in everything) for i in range(len(everything[0]))] if everything else []
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in everything]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in everything
+    ]
     if header and lines:
         lines[0] = click.style(lines[0], dim=True)
     return "\n".join(lines)

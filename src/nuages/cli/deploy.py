@@ -12,7 +12,16 @@ from nuages.cli.up import Wish, deploy_options, overrides_of, perform, site_at
 @path_argument
 @deploy_options
 @click.pass_context
-def command(ctx: click.Context, path: str | None, port: int | None, bind: str | None, no_check: bool, adopt: bool, ask: bool, as_json: bool) -> None:
+def command(
+    ctx: click.Context,
+    path: str | None,
+    port: int | None,
+    bind: str | None,
+    no_check: bool,
+    adopt: bool,
+    ask: bool,
+    as_json: bool,
+) -> None:
     """Deploy this project and leave it running in the background."""
     wish = Wish(root_of(ctx, path), overrides_of(port, bind), not no_check, adopt)
     perform(wish, terminal(ctx, as_json=as_json, ask=ask), "deploy", site_at(wish.root), as_json=as_json)

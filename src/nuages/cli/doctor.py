@@ -7,7 +7,6 @@ import shutil
 import socket
 import sys
 import tempfile
-
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,13 +25,19 @@ def command(site: Site) -> None:
     wrong = 0
     for good, what, hint in examine(site):
         mark = click.style("ok  ", fg="green") if good else click.style("bad ", fg="red")
-        click.echo(f"{mark} {what}" + (click.style(f"\n     hint: {hint}", dim=True) if hint and not good else ""))
+        click.echo(
+            f"{mark} {what}" + (click.style(f"\n     hint: {hint}", dim=True) if hint and not good else "")
+        )
         wrong += not good
     click.get_current_context().exit(1 if wrong else 0)
 
 
 def examine(site: Site) -> Iterator[tuple[bool, str, str]]:
-    yield sys.version_info >= (3, 11), f"nuages {__version__} on Python {sys.version.split()[0]}", "Python 3.11 or newer"
+    yield (
+        sys.version_info >= (3, 11),
+        f"nuages {__version__} on Python {sys.version.split()[0]}",
+        "Python 3.11 or newer",
+    )
     yield _uv()
     yield bool(shutil.which("git")), "git", "without it, every file here belongs to a release: install git"
     yield _writable(site.layout.dir)
@@ -45,7 +50,11 @@ def examine(site: Site) -> Iterator[tuple[bool, str, str]]:
         return
     yield True, f"state is readable: v{live.number}" if live.release else "no site deployed from here yet", ""
     if live.release:
-        yield bool(live.supervisor), "the supervisor answers" if live.supervisor else "nothing is running", "nuages start"
+        yield (
+            bool(live.supervisor),
+            "the supervisor answers" if live.supervisor else "nothing is running",
+            "nuages start",
+        )
     if live.address:
         yield _listens(live.address)
 
@@ -78,7 +87,11 @@ def _interpreters(site: Site) -> tuple[bool, str, str]:
     from nuages.environments import interpreters
 
     found = sorted({p.version for p in interpreters(site.here)})
-    return bool(found), "Pythons: " + (", ".join(found) or "none"), "install one, for example python3 from the system's packages"
+    return (
+        bool(found),
+        "Pythons: " + (", ".join(found) or "none"),
+        "install one, for example python3 from the system's packages",
+    )
 
 
 def _listens(address: str) -> tuple[bool, str, str]:

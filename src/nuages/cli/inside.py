@@ -16,7 +16,24 @@ def enter(site: Site, argv: tuple[str, ...]) -> None:
     policy = json.loads((release / "policy.json").read_text())
     manifest = load_build(live.layout, (live.release or {})["build"]).manifest
     bin_dir = f"{manifest['environment']}/bin"
-    env = {k: v for k, v in os.environ.items() if k in ("HOME", "USER", "TERM", "LANG", "LC_ALL", "PAGER", "EDITOR", "COLUMNS", "LINES", "SHELL", "TMPDIR")}
+    env = {
+        k: v
+        for k, v in os.environ.items()
+        if k
+        in (
+            "HOME",
+            "USER",
+            "TERM",
+            "LANG",
+            "LC_ALL",
+            "PAGER",
+            "EDITOR",
+            "COLUMNS",
+            "LINES",
+            "SHELL",
+            "TMPDIR",
+        )
+    }
     env |= json.loads((release / "env.json").read_text())
     source = str(live.layout.build(manifest["build"]) / "source")
     paths = dict.fromkeys([policy["manage_dir"], source])
@@ -34,7 +51,9 @@ def enter(site: Site, argv: tuple[str, ...]) -> None:
     except FileNotFoundError as error:
         from nuages.errors import UsageError
 
-        raise UsageError(f"there is no command called {argv[0]}", hint="a manage.py command: nuages manage ...") from error
+        raise UsageError(
+            f"there is no command called {argv[0]}", hint="a manage.py command: nuages manage ..."
+        ) from error
 
 
 def manage(site: Site, *words: str) -> None:

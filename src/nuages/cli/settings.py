@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-
 from dataclasses import asdict
 
 import click
 
 from nuages.cli.site import json_option, root_of, terminal
 from nuages.cli.up import site_at
-from nuages.engine.prepare import Inspected, inspect_here
+from nuages.engine.inspecting import Inspected, Work, inspect_here
 from nuages.settings.configuration import load_configuration
 from nuages.settings.eject import eject as eject_settings
 from nuages.settings.overlay import changes_of, render, rows
@@ -25,7 +24,9 @@ def _inspected(ctx: click.Context, *, as_json: bool) -> Inspected:
     site = site_at(root_of(ctx))
     console = terminal(ctx, as_json=as_json)
     live = site.live()
-    inspected = inspect_here(site.topology, live, load_configuration(live.config), site.here, console.progress)
+    inspected = inspect_here(
+        Work(site.topology, live, load_configuration(live.config), site.here, console.progress)
+    )
     console.clear()
     return inspected
 
@@ -65,11 +66,13 @@ def show(ctx: click.Context, names: tuple[str, ...], as_json: bool) -> None:
 def eject(ctx: click.Context, only_print: bool) -> None:
     """Write the production settings into the project, as plain code that no longer needs Nuages."""
     inspected = _inspected(ctx, as_json=False)
-    ejected = eject_settings(inspected.project)
+    ejected = eject_settings(inspected.project.files, inspected.project.probe)
     if only_print:
-        click.echo(ejected.text)
+        for path, text in ejected.files.items():
+            click.echo(f"# {path}\n{text}")
         return
-    ejected.write()
-    click.echo(f"wrote {ejected.path}")
+    ejected.write(inspected.source.root)
+    for path in ejected.files:
+        click.echo(f"wrote {path}")
     for note in ejected.notes:
         click.echo(f"  {note}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +20,9 @@ from nuages.release.layout import Layout, local_site
 from nuages.topology import Topology, find_root, load_topology
 
 
-json_option = click.option("--json", "as_json", is_flag=True, help="For machines: one JSON object (or one a line).")
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="For machines: one JSON object (or one a line)."
+)
 path_argument = click.argument("path", required=False, type=click.Path(file_okay=False))
 
 
@@ -38,7 +39,11 @@ class Site:
         """How it stands; raises UsageError when nothing was ever deployed."""
         live = self.live()
         if not live.release:
-            raise UsageError(f"{self.topology.name} has not been deployed yet", where=str(self.topology.root), hint="nuages up")
+            raise UsageError(
+                f"{self.topology.name} has not been deployed yet",
+                where=str(self.topology.root),
+                hint="nuages up",
+            )
         return live
 
 
@@ -63,8 +68,12 @@ def with_site(function: Callable[..., Any]) -> Callable[..., Any]:
     return inner
 
 
-def terminal(ctx: click.Context, *, as_json: bool = False, ask: bool = False, only_plan: bool = False) -> Terminal:
-    return Terminal(as_json=as_json, verbose=(ctx.obj or {}).get("verbose", False), ask=ask, only_plan=only_plan)
+def terminal(
+    ctx: click.Context, *, as_json: bool = False, ask: bool = False, only_plan: bool = False
+) -> Terminal:
+    return Terminal(
+        as_json=as_json, verbose=(ctx.obj or {}).get("verbose", False), ask=ask, only_plan=only_plan
+    )
 
 
 def url_of(live: Live, topology: Topology) -> str:

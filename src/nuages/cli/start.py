@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import click
 
-from nuages.cli.site import json_option, root_of, terminal, url_of, with_site
-from nuages.cli.site import Site
+from nuages.cli.site import Site, json_option, root_of, terminal, url_of, with_site
 from nuages.deploy import deploy
 from nuages.engine.request import Request
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import json
 import time
-
 from typing import Any
 
 import click
@@ -51,7 +50,9 @@ def facts_of(site: Site, live: Live) -> dict[str, Any]:
         "maintenance": live.maintenance,
         "dir": str(live.layout.dir),
         "processes": generation.get("processes", []),
-        "draining": [n for n, g in live.supervisor.get("generations", {}).items() if g.get("state") == "draining"],
+        "draining": [
+            n for n, g in live.supervisor.get("generations", {}).items() if g.get("state") == "draining"
+        ],
     }
 
 
@@ -71,7 +72,15 @@ def _text(facts: dict[str, Any]) -> str:
 
 def process_table(processes: list[dict[str, Any]]) -> str:
     rows = [
-        (str(p["name"]), str(p["kind"]), str(p["state"]), str(p.get("pid") or ""), _since(p.get("started")), f"{(p.get('rss_kb') or 0) // 1024} MB", str(p.get("restarts", 0)))
+        (
+            str(p["name"]),
+            str(p["kind"]),
+            str(p["state"]),
+            str(p.get("pid") or ""),
+            _since(p.get("started")),
+            f"{(p.get('rss_kb') or 0) // 1024} MB",
+            str(p.get("restarts", 0)),
+        )
         for p in processes
     ]
     return table(rows, ("name", "kind", "state", "pid", "up", "memory", "restarts"))
@@ -83,6 +92,6 @@ def _since(started: Any) -> str:
     except (TypeError, ValueError):
         pass
     try:
-        return ago(time.time() - datetime.datetime.fromisoformat(str(started)).timestamp())
+        return ago(time.time() - dt.datetime.fromisoformat(str(started)).timestamp())
     except ValueError:
         return ""

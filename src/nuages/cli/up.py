@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,10 +30,18 @@ class Wish:
 
 def deploy_options(function: Any) -> Any:
     options = [
-        click.option("--port", type=click.IntRange(1, 65535), help="Listen here, and remember it. Default: the first free port from 8000 on."),
-        click.option("--bind", metavar="ADDRESS", help="Listen on this address. Default: 127.0.0.1, this machine only."),
+        click.option(
+            "--port",
+            type=click.IntRange(1, 65535),
+            help="Listen here, and remember it. Default: the first free port from 8000 on.",
+        ),
+        click.option(
+            "--bind", metavar="ADDRESS", help="Listen on this address. Default: 127.0.0.1, this machine only."
+        ),
         click.option("--no-check", is_flag=True, help="Don't let the audit stop it."),
-        click.option("--adopt", is_flag=True, help="The project's folder has moved: take over the site it left."),
+        click.option(
+            "--adopt", is_flag=True, help="The project's folder has moved: take over the site it left."
+        ),
         click.option("--ask", is_flag=True, help="Show the plan and ask before applying it."),
         json_option,
     ]
@@ -49,7 +56,15 @@ def deploy_options(function: Any) -> Any:
 @deploy_options
 @click.pass_context
 def command(
-    ctx: click.Context, path: str | None, detach: bool, port: int | None, bind: str | None, no_check: bool, adopt: bool, ask: bool, as_json: bool
+    ctx: click.Context,
+    path: str | None,
+    detach: bool,
+    port: int | None,
+    bind: str | None,
+    no_check: bool,
+    adopt: bool,
+    ask: bool,
+    as_json: bool,
 ) -> None:
     """Bring this project up in production on this machine; on a running site, deploy.
 
@@ -85,9 +100,20 @@ def perform(wish: Wish, console: Terminal, what: str, site: Site, *, as_json: bo
     live = site.live()
     url = url_of(live, site.topology)
     if as_json:
-        click.echo(json.dumps({"event": "live", "release": live.number, "url": url, "seconds": float(console.elapsed().split()[0])}))
+        click.echo(
+            json.dumps(
+                {
+                    "event": "live",
+                    "release": live.number,
+                    "url": url,
+                    "seconds": float(console.elapsed().split()[0]),
+                }
+            )
+        )
     elif live.serving:
-        click.echo(f"{click.style(f'v{live.number} is live', fg='green')} at {click.style(url, bold=True)}  {click.style(console.elapsed(), dim=True)}")
+        click.echo(
+            f"{click.style(f'v{live.number} is live', fg='green')} at {click.style(url, bold=True)}  {click.style(console.elapsed(), dim=True)}"
+        )
 
 
 def follow_until_interrupted(site: Site, follow: Any) -> None:

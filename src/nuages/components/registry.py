@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-
 from typing import TypeVar
 
 from nuages.components.appserver import AppServer
@@ -31,4 +30,8 @@ def _find(known: dict[str, T], name: str, where: str) -> T:
     if name in known:
         return known[name]
     close = difflib.get_close_matches(name, known, 1)
-    raise TopologyError(f"there is no {name!r}", where=where, hint=(f"did you mean {close[0]}? " if close else "") + ", ".join(sorted(known)))
+    raise TopologyError(
+        f"there is no {name!r}",
+        where=where,
+        hint=(f"did you mean {close[0]}? " if close else "") + ", ".join(sorted(known)),
+    )

@@ -19,7 +19,9 @@ def apply(plan: Plan, here: Transport, live: Live, token: str, report: Report) -
     _batch(plan.settle, here, live, token, report, settling=True)
 
 
-def _batch(steps: Iterable[Step], here: Transport, live: Live, token: str, report: Report, *, settling: bool) -> None:
+def _batch(
+    steps: Iterable[Step], here: Transport, live: Live, token: str, report: Report, *, settling: bool
+) -> None:
     sent = [{"text": str(s), "deploy": token, "ops": list(s.ops), "undo": list(s.undo)} for s in steps]
     if not sent:
         return
@@ -33,7 +35,12 @@ def _batch(steps: Iterable[Step], here: Transport, live: Live, token: str, repor
     try:
         here.write(sent, str(live.layout.journal), listen)
     except CommandError as error:
-        raise InterruptedDeployError(error.what, detail=error.detail, where=str(failed.get("text", "")).strip("+~-!? "), hint=_consequence(error.hint, live, settling=settling)) from error
+        raise InterruptedDeployError(
+            error.what,
+            detail=error.detail,
+            where=str(failed.get("text", "")).strip("+~-!? "),
+            hint=_consequence(error.hint, live, settling=settling),
+        ) from error
 
 
 def _consequence(hint: str, live: Live, *, settling: bool) -> str:

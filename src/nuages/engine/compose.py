@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -19,7 +18,17 @@ from nuages.topology.model import Topology
 
 
 def compose(
-    topology: Topology, live: Live, build: Build, config: Configuration, policy: Mapping[str, Any], *, token: str, why: str = "", force: bool = False
+    topology: Topology,
+    live: Live,
+    build: Build,
+    config: Configuration,
+    policy: Mapping[str, Any],
+    *,
+    token: str,
+    why: str = "",
+    by: str = "",
+    at: str = "",
+    back_to: int = 0,
 ) -> Desired:
     """What this host should be. The number is the live one while nothing that makes a release differs."""
     digest = policy_digest(policy)
@@ -28,7 +37,12 @@ def compose(
     generated = tuple(policy.get("generated_names", {}).get("SECRET_KEY", ()))
     environ = process_environment(config, generated)
     release_dir = live.layout.numbered(number)
-    env = {**environ, **_paths(build, policy), "NUAGES_RELEASE": str(release_dir), "NUAGES_GENERATION": f"v{number}-{token}"}
+    env = {
+        **environ,
+        **_paths(build, policy),
+        "NUAGES_RELEASE": str(release_dir),
+        "NUAGES_GENERATION": f"v{number}-{token}",
+    }
     placement = Placement(
         topology=topology,
         layout=live.layout,
@@ -43,16 +57,26 @@ def compose(
     keeper = supervisor(topology.supervisor)
     generation = f"v{number}-{token}"
     main = web.process(placement)
-    placement = replace(placement, policy={**placement.policy, "workers": main.workers, "threads": int(main.env["NUAGES_THREADS"])})  # type: ignore[arg-type]
+    tuned = {"workers": main.workers, "threads": int(str(main.env["NUAGES_THREADS"]))}
+    placement = replace(placement, policy={**placement.policy, **tuned})
     processes = (main, *keeper.processes(placement))
     proof = str(live.layout.generation(generation) / "proof")
-    spec = keeper.spec(placement, generation, tuple(replace(p, env={**p.env, "NUAGES_PROOF": proof}) if p.proof else p for p in processes))
+    spec = keeper.spec(
+        placement,
+        generation,
+        tuple(replace(p, env={**p.env, "NUAGES_PROOF": proof}) if p.proof else p for p in processes),
+    )
     return Desired(
         placement=placement,
         config=config,
         supervisor=keeper,
         programs=keeper_version(),
-        release=_release(number, build, config, digest, why),
+        release={
+            **_release(number, build, config, digest),
+            "at": at,
+            "by": by,
+            **({"rollback_to": back_to} if back_to else {}),
+        },
         environ=environ,
         generation=generation,
         spec=spec,
@@ -65,7 +89,11 @@ def compose(
 
 def policy_digest(policy: Mapping[str, Any]) -> str:
     """Of what the policy says, whatever release it is for."""
-    rest = {k: v for k, v in policy.items() if k not in ("number", "build", "phase", "workers", "threads", "project", "manage_dir", "static_root")}
+    rest = {
+        k: v
+        for k, v in policy.items()
+        if k not in ("number", "build", "phase", "workers", "threads", "project", "manage_dir", "static_root")
+    }
     return hashlib.sha256(json.dumps(rest, sort_keys=True, default=str).encode()).hexdigest()[:12]
 
 
@@ -78,17 +106,20 @@ def _paths(build: Build, policy: Mapping[str, Any]) -> dict[str, str]:
     paths = [manage_dir] + ([source] if source != manage_dir else [])
     if build.manifest.get("src_layout"):
         paths.append(f"{source}/src")
-    return {"DJANGO_SETTINGS_MODULE": build.manifest["settings_module"], "PYTHONPATH": ":".join(paths), "PYTHONUNBUFFERED": "1"}
+    return {
+        "DJANGO_SETTINGS_MODULE": build.manifest["settings_module"],
+        "PYTHONPATH": ":".join(paths),
+        "PYTHONUNBUFFERED": "1",
+    }
 
 
-def _release(number: int, build: Build, config: Configuration, digest: str, why: str) -> dict[str, Any]:
+def _release(number: int, build: Build, config: Configuration, digest: str) -> dict[str, Any]:
     manifest = build.manifest
     return {
         "number": number,
         "build": build.id,
         "config": config.version,
         "policy": digest,
-        "why": why,
         "commit": manifest.get("commit", ""),
         "dirty": manifest.get("dirty", False),
         "django": manifest.get("django", ""),
@@ -102,5 +133,9 @@ def _what_changed(release: Mapping[str, Any] | None, build: Build, config: Confi
     if not release:
         return "first deploy"
     if release["build"] != build.id:
-        return "code changed" if release.get("venv") == build.manifest.get("venv") else "code and packages changed"
+        return (
+            "code changed"
+            if release.get("venv") == build.manifest.get("venv")
+            else "code and packages changed"
+        )
     return f"config v{config.version}" if release["config"] != config.version else "topology changed"

@@ -8,28 +8,37 @@ from __future__ import annotations
 
 import json
 import tempfile
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from nuages.engine.model import Desired, Live
 from nuages.errors import MigrationError, ReleaseError
-from nuages.hosts.command import Command
 from nuages.hosts.transport import Progress, Transport
 from nuages.migrations.explain import explain
 from nuages.migrations.judge import judge
 from nuages.migrations.model import Judgement, Rehearsal
-from nuages.migrations.rehearsal import Code, ask_pending, compare_old, dump_schema, read_comparison, read_rehearsal, rehearse_new
+from nuages.migrations.rehearsal import (
+    Code,
+    ask_pending,
+    compare_old,
+    dump_schema,
+    read_comparison,
+    read_rehearsal,
+    rehearse_new,
+)
 
 
-def judge_migrations(desired: Desired, live: Live, here: Transport, progress: Progress) -> Judgement | None:
+def judge_migrations(
+    desired: Desired, live: Live, here: Transport, progress: Progress, *, force: bool = False
+) -> Judgement | None:
     """None: nothing is live beside it, or nothing is new. Raises MigrationError where a migration says stop."""
     if not desired.new or not live.release:
         return None
     with tempfile.TemporaryDirectory(prefix="nuages-migrations-") as folder:
-        if _goes_back(desired, live):
-            _check_fits(desired, here, Path(folder), progress)
+        if desired.release.get("rollback_to"):
+            if not force:
+                _check_fits(desired, here, Path(folder), progress)
             return None
         if desired.release["build"] == live.release["build"] and not _database_changed(desired, live, here):
             return None
@@ -50,15 +59,11 @@ def _judge(report: Mapping[str, Any], desired: Desired, rehearsal: Rehearsal | N
 
 def _stop(judgement: Judgement) -> None:
     if judgement.conflicts or judgement.stops or judgement.failed:
-        what = "migrations conflict" if judgement.conflicts else "a migration can't run beside the live release"
+        what = (
+            "migrations conflict" if judgement.conflicts else "a migration can't run beside the live release"
+        )
         what = "a migration fails on a copy of the database" if judgement.failed else what
         raise MigrationError(f"{what}; nothing was changed", detail=explain(judgement))
-
-
-def _goes_back(desired: Desired, live: Live) -> bool:
-    """An older build brought back: its code must fit the database as it is; none of its migrations is pending."""
-    earlier = {r["build"] for r in live.numbered.values() if r["number"] < live.number}
-    return desired.placement.topology.migrations.policy != "any" and desired.why.startswith("rollback") and desired.release["build"] in earlier
 
 
 def _check_fits(desired: Desired, here: Transport, folder: Path, progress: Progress) -> None:
@@ -77,8 +82,16 @@ def _check_fits(desired: Desired, here: Transport, folder: Path, progress: Progr
 
 
 def _database_changed(desired: Desired, live: Live, here: Transport) -> bool:
-    before = here.read({"env": {"kind": "json", "path": str(live.layout.numbered(live.number) / "env.json")}})["env"] or {}
-    return any("DATABASE" in k or "POSTGRES" in k or k.startswith("DB_") for k in set(before.items()) ^ set(desired.environ.items()) for k in k[:1])
+    before = (
+        here.read({"env": {"kind": "json", "path": str(live.layout.numbered(live.number) / "env.json")}})[
+            "env"
+        ]
+        or {}
+    )
+    changed = {name for name, _value in set(before.items()) ^ set(desired.environ.items())}
+    return any(
+        "DATABASE" in name or "POSTGRES" in name or name.startswith(("DB_", "SQL_")) for name in changed
+    )
 
 
 def _report(desired: Desired, here: Transport, folder: Path) -> dict[str, Any]:
@@ -112,16 +125,27 @@ def _code(desired: Desired, folder: Path) -> Code:
     (release / "policy.json").write_text(json.dumps({**placement.policy, "phase": "serve"}, default=str))
     if not (release / "runtime").exists():
         (release / "runtime").symlink_to(placement.build.path / "runtime")
-    return Code(placement.python, {**placement.env, "NUAGES_RELEASE": str(release)}, str(placement.policy["manage_dir"]))
+    return Code(
+        placement.python,
+        {**placement.env, "NUAGES_RELEASE": str(release)},
+        str(placement.policy["manage_dir"]),
+    )
 
 
 def _live_code(live: Live, here: Transport) -> Code:
     release = live.layout.numbered(live.number)
-    answers = here.read({"env": {"kind": "json", "path": str(release / "env.json")}, "policy": {"kind": "json", "path": str(release / "policy.json")}})
+    answers = here.read(
+        {
+            "env": {"kind": "json", "path": str(release / "env.json")},
+            "policy": {"kind": "json", "path": str(release / "policy.json")},
+        }
+    )
     policy, env = answers["policy"], answers["env"]
     paths = ":".join(dict.fromkeys([policy["manage_dir"], policy["project"]]))
-    env = {**env, "NUAGES_RELEASE": str(release), "DJANGO_SETTINGS_MODULE": policy["settings_module"], "PYTHONPATH": paths}
+    env = {
+        **env,
+        "NUAGES_RELEASE": str(release),
+        "DJANGO_SETTINGS_MODULE": policy["settings_module"],
+        "PYTHONPATH": paths,
+    }
     return Code(f"{(live.release or {})['environment']}/bin/python", env, policy["manage_dir"])
-
-
-__all__ = ["Command", "judge_migrations"]

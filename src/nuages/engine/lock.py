@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import getpass
 import os
 import platform
 import secrets
 import time
-
 from collections.abc import Iterator
 
+from nuages.engine.request import user
 from nuages.errors import LockHeldError
 from nuages.hosts.transport import Transport
 from nuages.release.layout import Layout
@@ -23,8 +22,10 @@ LEASE = 1800
 def deploy_lock(here: Transport, layout: Layout, what: str) -> Iterator[str]:
     """Hold the site's lock while the block runs; yields the deploy's token. Raises LockHeldError naming the holder."""
     token = secrets.token_hex(2)
-    owner = {"user": _user(), "host": platform.node(), "pid": os.getpid(), "what": what}
-    answer = here.read({"lock": {"kind": "lock", "path": str(layout.lock), "token": token, "owner": owner, "seconds": LEASE}})["lock"]
+    owner = {"user": user(), "host": platform.node(), "pid": os.getpid(), "what": what}
+    answer = here.read(
+        {"lock": {"kind": "lock", "path": str(layout.lock), "token": token, "owner": owner, "seconds": LEASE}}
+    )["lock"]
     if not answer.get("taken"):
         raise LockHeldError(*_held(answer["holder"]))
     try:
@@ -38,11 +39,6 @@ def _held(holder: dict) -> tuple[str]:  # type: ignore[type-arg]
     minutes = (time.time() - holder.get("since", time.time())) / 60
     left = (holder.get("expires", time.time()) - time.time()) / 60
     who = f"{owner.get('user', 'somebody')} on {owner.get('host', 'another machine')} (pid {owner.get('pid', '?')})"
-    return (f"{who} has been running `nuages {owner.get('what', 'deploy')}` for {minutes:.0f} min; the lock ends by itself in {left:.0f} min",)
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return str(os.getuid())
+    return (
+        f"{who} has been running `nuages {owner.get('what', 'deploy')}` for {minutes:.0f} min; the lock ends by itself in {left:.0f} min",
+    )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-
 from collections.abc import Mapping
 from typing import Any
 
@@ -45,7 +44,9 @@ def observe(here: Transport, layout: Layout, topology: Topology | None = None) -
 
 
 def _machine(host: Mapping[str, Any]) -> Machine:
-    return Machine(cores=host["cores"], memory=host["memory"], python=host["python_path"], python_version=host["python"])
+    return Machine(
+        cores=host["cores"], memory=host["memory"], python=host["python_path"], python_version=host["python"]
+    )
 
 
 def _supervisor(answer: Mapping[str, Any] | None) -> Mapping[str, Any]:
@@ -60,7 +61,11 @@ def _supervisor(answer: Mapping[str, Any] | None) -> Mapping[str, Any]:
 
 def _readable(value: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
     if value and "unreadable" in value:
-        raise StateError("this file can't be read", where=value["unreadable"], hint="it may belong to another user, or be damaged: restore it, or move it away")
+        raise StateError(
+            "this file can't be read",
+            where=value["unreadable"],
+            hint="it may belong to another user, or be damaged: restore it, or move it away",
+        )
     return value
 
 
@@ -70,7 +75,9 @@ def _check_site(site: Mapping[str, Any] | None, layout: Layout, topology: Topolo
     _readable(site)
     if site.get("schema", 0) > SCHEMA:
         raise StateError(
-            f"this site was written by a newer Nuages (schema {site['schema']}, this one knows {SCHEMA})", where=str(layout.dir), hint="upgrade Nuages here"
+            f"this site was written by a newer Nuages (schema {site['schema']}, this one knows {SCHEMA})",
+            where=str(layout.dir),
+            hint="upgrade Nuages here",
         )
     if topology and site.get("root") and site["root"] != str(topology.root):
         raise StateError(

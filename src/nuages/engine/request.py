@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import getpass
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -36,8 +39,26 @@ class Request:
     def adjust(self, topology: Topology) -> Topology:
         return replace(topology, **self.overrides) if self.overrides else topology
 
+    def signature(self) -> dict[str, Any]:
+        """Who makes this release, when (UTC), why."""
+        at = datetime.now(tz=UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return {
+            "why": self.why,
+            "by": user(),
+            "at": at,
+            "back_to": self.number if self.source == "release" else 0,
+        }
+
     def owner(self, topology: Topology) -> Topology | None:
         return None if self.adopt else topology
+
+
+def user() -> str:
+    """Who deploys, as releases and locks name them."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
 
 
 class Console(Protocol):

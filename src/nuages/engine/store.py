@@ -19,7 +19,10 @@ def keep_configuration(here: Transport, layout: Layout, topology: Topology, conf
         {"op": "mkdir", "path": str(path.parent), "mode": 0o700},
         {"op": "file", "path": str(path), "content": json.dumps(config.as_dict(), indent=1), "mode": 0o600},
     ]
-    ops += [{"op": "file", "path": str(layout.shared("config-files") / name), "content": text, "mode": 0o600} for name, text in config.files.items()]
+    ops += [
+        {"op": "file", "path": str(layout.shared("config-files") / name), "content": text, "mode": 0o600}
+        for name, text in config.files.items()
+    ]
     with deploy_lock(here, layout, "config") as token:
         step = {"text": f"+ localhost  config v{config.version}", "deploy": token, "ops": ops}
         here.write([step], str(layout.journal), lambda _event: None)

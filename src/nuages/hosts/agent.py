@@ -109,7 +109,13 @@ def read_host():
         cores = max(1, min(cores, -(-int(quota) // int(period))))
     except (OSError, ValueError):
         pass
-    return {"cores": cores, "memory": memory, "python": "%d.%d.%d" % sys.version_info[:3], "python_path": getattr(sys, "_base_executable", sys.executable), "platform": sys.platform}
+    return {
+        "cores": cores,
+        "memory": memory,
+        "python": "%d.%d.%d" % sys.version_info[:3],
+        "python_path": getattr(sys, "_base_executable", sys.executable),
+        "platform": sys.platform,
+    }
 
 
 def _memory():
@@ -121,12 +127,24 @@ def _memory():
 
 def read_command(argv, env=None, cwd=None, timeout=60):
     try:
-        done = subprocess.run(argv, env=env, cwd=cwd, timeout=timeout, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        done = subprocess.run(
+            argv,
+            env=env,
+            cwd=cwd,
+            timeout=timeout,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
     except subprocess.TimeoutExpired:
         return {"status": 124, "stdout": "", "stderr": "no answer within %g s" % timeout}
     except OSError as error:
         return {"status": 127, "stdout": "", "stderr": str(error)}
-    return {"status": done.returncode, "stdout": done.stdout.decode("utf-8", "replace"), "stderr": done.stderr.decode("utf-8", "replace")}
+    return {
+        "status": done.returncode,
+        "stdout": done.stdout.decode("utf-8", "replace"),
+        "stderr": done.stderr.decode("utf-8", "replace"),
+    }
 
 
 def read_lock(path, token, owner, seconds):
@@ -174,7 +192,9 @@ def read_unlock(path, token):
 def read_supervisor(program, dir):
     if not os.path.exists(program):
         return None
-    return read_command([getattr(sys, "_base_executable", sys.executable), "-I", "-S", program, dir, "status"], timeout=15)
+    return read_command(
+        [getattr(sys, "_base_executable", sys.executable), "-I", "-S", program, dir, "status"], timeout=15
+    )
 
 
 def read_free_port(after, bind="127.0.0.1"):
@@ -191,7 +211,17 @@ def read_free_port(after, bind="127.0.0.1"):
     return {"port": 0}
 
 
-READS = {"free_port": read_free_port, "supervisor": read_supervisor, "lock": read_lock, "unlock": read_unlock, "site": read_site, "files": read_files, "host": read_host, "command": read_command, "json": read_json}
+READS = {
+    "free_port": read_free_port,
+    "supervisor": read_supervisor,
+    "lock": read_lock,
+    "unlock": read_unlock,
+    "site": read_site,
+    "files": read_files,
+    "host": read_host,
+    "command": read_command,
+    "json": read_json,
+}
 
 
 # --- writes --------------------------------------------------------------------------------------------------
@@ -257,7 +287,10 @@ def write_union(path, to, manifest=""):
 def _place(source, target):
     try:
         new, old = os.stat(source), os.stat(target)
-        if (new.st_dev, new.st_ino) == (old.st_dev, old.st_ino) or (new.st_size, new.st_mtime_ns) == (old.st_size, old.st_mtime_ns):
+        if (new.st_dev, new.st_ino) == (old.st_dev, old.st_ino) or (new.st_size, new.st_mtime_ns) == (
+            old.st_size,
+            old.st_mtime_ns,
+        ):
             return
     except OSError:
         pass
@@ -274,7 +307,15 @@ def write_run(argv, env=None, cwd=None, timeout=600, env_file=None, log=None, st
     environment = dict(env if env is not None else os.environ)
     if env_file:
         environment.update(read_json(env_file) or {})
-    child = subprocess.Popen(argv, env=environment, cwd=cwd, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
+    child = subprocess.Popen(
+        argv,
+        env=environment,
+        cwd=cwd,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
     deadline = time.monotonic() + timeout
     timer = _Alarm(child, deadline)
     tail = []
@@ -306,7 +347,11 @@ def _failure(argv, status, tail):
         if isinstance(answer, dict) and answer.get("error"):
             return answer["error"], answer.get("detail", ""), answer.get("hint", "")
     what = "was killed by signal %d" % -status if status < 0 else "ended with %d" % status
-    return "%s %s" % (os.path.basename(argv[0]), what), "\n".join([line for line in tail if line.strip()][-12:]), ""
+    return (
+        "%s %s" % (os.path.basename(argv[0]), what),
+        "\n".join([line for line in tail if line.strip()][-12:]),
+        "",
+    )
 
 
 class _Alarm:
@@ -403,7 +448,12 @@ def describe(error):
 def record(journal, step, state, **fields):
     if not journal:
         return
-    line = {"at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "deploy": step.get("deploy", ""), "step": step["text"], "state": state}
+    line = {
+        "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "deploy": step.get("deploy", ""),
+        "step": step["text"],
+        "state": state,
+    }
     os.makedirs(os.path.dirname(journal), exist_ok=True)
     with open(journal, "a", encoding="utf-8") as file:
         file.write(json.dumps({**line, **fields}) + "\n")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -54,5 +53,7 @@ class Result:
         return "\n".join([line for line in text.splitlines() if line.strip()][-lines:])
 
 
-def run(*argv: str, cwd: str = "", env: Mapping[str, str | Secret] | None = None, timeout: float = 600) -> Command:
+def run(
+    *argv: str, cwd: str = "", env: Mapping[str, str | Secret] | None = None, timeout: float = 600
+) -> Command:
     return Command(argv=tuple(argv), cwd=cwd, env=dict(env or {}), timeout=timeout)

@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import threading
-
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -20,9 +19,32 @@ from nuages.hosts.transport import Progress
 
 
 AGENT = Path(__file__).with_name("agent.py")
-KEPT = ("PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "LANG", "LC_ALL", "XDG_CACHE_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR")
+KEPT = (
+    "PATH",
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "TMPDIR",
+    "LANG",
+    "LC_ALL",
+    "XDG_CACHE_HOME",
+    "XDG_DATA_HOME",
+    "XDG_RUNTIME_DIR",
+)
 # What package tools need to reach their registries from behind a company's proxy or mirror.
-KEPT_PREFIXES = ("UV_", "PIP_", "SSL_CERT_", "REQUESTS_CA_", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy", "npm_config_")
+KEPT_PREFIXES = (
+    "UV_",
+    "PIP_",
+    "SSL_CERT_",
+    "REQUESTS_CA_",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+    "npm_config_",
+)
 
 
 def clean_environment(extra: Mapping[str, str]) -> dict[str, str]:
@@ -37,7 +59,11 @@ class LocalTransport:
     name = "localhost"
 
     def run(self, command: Command, progress: Progress | None = None) -> Result:
-        env = {**os.environ, **command.environment()} if command.inherit else clean_environment(command.environment())
+        env = (
+            {**os.environ, **command.environment()}
+            if command.inherit
+            else clean_environment(command.environment())
+        )
         try:
             process = subprocess.Popen(
                 command.argv,
@@ -52,7 +78,9 @@ class LocalTransport:
             raise HostError(f"can't start {command.argv[0]}: {error.strerror}", where=self.name) from error
         return self._communicate(process, command, progress)
 
-    def _communicate(self, process: subprocess.Popen[bytes], command: Command, progress: Progress | None) -> Result:
+    def _communicate(
+        self, process: subprocess.Popen[bytes], command: Command, progress: Progress | None
+    ) -> Result:
         chunks: dict[str, list[str]] = {"stdout": [], "stderr": []}
 
         def drain(name: str) -> None:
@@ -75,7 +103,9 @@ class LocalTransport:
             process.wait(command.timeout)
         except subprocess.TimeoutExpired as error:
             end_group(process)
-            raise CommandTimeoutError(f"{command} took longer than {command.timeout:g} s", where=self.name) from error
+            raise CommandTimeoutError(
+                f"{command} took longer than {command.timeout:g} s", where=self.name
+            ) from error
         except BaseException:
             end_group(process)
             raise
@@ -86,16 +116,22 @@ class LocalTransport:
     def check(self, command: Command, progress: Progress | None = None) -> Result:
         result = self.run(command, progress)
         if not result.ok:
-            raise CommandError(f"{command} ended with {result.status}", where=self.name, detail=result.tail(12))
+            raise CommandError(
+                f"{command} ended with {result.status}", where=self.name, detail=result.tail(12)
+            )
         return result
 
     def read(self, questions: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
         return self._agent({"read": questions}, lambda _event: None)
 
-    def write(self, steps: Iterable[Mapping[str, Any]], journal: str, progress: Callable[[dict[str, Any]], None]) -> None:
+    def write(
+        self, steps: Iterable[Mapping[str, Any]], journal: str, progress: Callable[[dict[str, Any]], None]
+    ) -> None:
         self._agent({"write": list(steps), "journal": journal}, progress)
 
-    def _agent(self, request: Mapping[str, Any], progress: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+    def _agent(
+        self, request: Mapping[str, Any], progress: Callable[[dict[str, Any]], None]
+    ) -> dict[str, Any]:
         """Pipe a request to the agent; its answers are JSON lines after a marker, so that noise is skipped."""
         answer: dict[str, Any] = {}
         failure: dict[str, Any] = {}
@@ -115,7 +151,12 @@ class LocalTransport:
         command = Command((sys.executable, "-I", "-S", str(AGENT)), stdin=json.dumps(request), timeout=3600)
         result = self.run(command, read_line)
         if failure:
-            raise CommandError(failure["what"], where=self.name, detail=failure.get("detail", ""), hint=failure.get("hint", ""))
+            raise CommandError(
+                failure["what"],
+                where=self.name,
+                detail=failure.get("detail", ""),
+                hint=failure.get("hint", ""),
+            )
         if not result.ok:
             raise HostError("the agent ended early", where=self.name, detail=result.tail())
         return answer

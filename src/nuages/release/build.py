@@ -11,7 +11,6 @@ import json
 import os
 import shutil
 import tempfile
-
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -56,7 +55,9 @@ def runtime_digest() -> str:
 
 def build_id(source: Source, environment_key: str, choices: Mapping[str, Any]) -> str:
     """Same files, same lock and Python, same overlay, same build choices: same id."""
-    text = json.dumps([source.digest, environment_key, runtime_digest(), choices], sort_keys=True, default=str)
+    text = json.dumps(
+        [source.digest, environment_key, runtime_digest(), choices], sort_keys=True, default=str
+    )
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
@@ -72,7 +73,15 @@ def scratch_release(folder: Path, policy: Mapping[str, Any]) -> Path:
 
 
 def build_release(
-    project: Project, source: Source, layout: Layout, id_: str, policy: Mapping[str, Any], environ: Mapping[str, str], here: Transport, progress: Progress, config_files: tuple[str, ...] = ()
+    project: Project,
+    source: Source,
+    layout: Layout,
+    id_: str,
+    policy: Mapping[str, Any],
+    environ: Mapping[str, str],
+    here: Transport,
+    progress: Progress,
+    config_files: tuple[str, ...] = (),
 ) -> Build:
     """Return the build with this id, made now unless it is in the store. Raises ReleaseError; a broken build leaves nothing."""
     path = layout.build(id_)
@@ -88,7 +97,9 @@ def build_release(
         partial.rename(path)
     except OSError as error:
         hint = "free some space and run the same command again" if error.errno == 28 else ""  # noqa: PLR2004
-        raise ReleaseError(f"can't write the release: {error.strerror}", where=str(error.filename or path), hint=hint) from error
+        raise ReleaseError(
+            f"can't write the release: {error.strerror}", where=str(error.filename or path), hint=hint
+        ) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return Build(id_, path, manifest)
@@ -99,19 +110,34 @@ def load_build(layout: Layout, id_: str) -> Build:
     try:
         return Build(id_, path, json.loads((path / "manifest.json").read_text()))
     except (OSError, ValueError) as error:
-        raise ReleaseError(f"build {id_} is not on this host any more", where=str(path), hint="deploy the commit again") from error
+        raise ReleaseError(
+            f"build {id_} is not on this host any more", where=str(path), hint="deploy the commit again"
+        ) from error
 
 
 def _fill(
-    partial: Path, project: Project, source: Source, layout: Layout, policy: Mapping[str, Any], environ: Mapping[str, str], here: Transport, progress: Progress, config_files: tuple[str, ...]
+    partial: Path,
+    project: Project,
+    source: Source,
+    layout: Layout,
+    policy: Mapping[str, Any],
+    environ: Mapping[str, str],
+    here: Transport,
+    progress: Progress,
+    config_files: tuple[str, ...],
 ) -> None:
     copy_source(source, partial / "source")
-    shutil.copytree(RUNTIME, partial / "runtime" / "nuages_runtime", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(
+        RUNTIME, partial / "runtime" / "nuages_runtime", ignore=shutil.ignore_patterns("__pycache__")
+    )
     link_writable(partial / "source", layout, project.files.writable)
     link_config_files(partial / "source", layout, config_files)
     _front_end(partial / "source", project, environ, here, progress)
     with tempfile.TemporaryDirectory(prefix="nuages-build-") as folder:
-        here_policy = moved(policy, partial / "source", project) | {"phase": "build", "static_root": str(partial / "static")}
+        here_policy = moved(policy, partial / "source", project) | {
+            "phase": "build",
+            "static_root": str(partial / "static"),
+        }
         release = scratch_release(Path(folder), here_policy)
         env = {**environ, "NUAGES_RELEASE": str(release), **process_paths(project, partial / "source")}
         _translations(partial / "source", project, env, here, progress)
@@ -121,14 +147,22 @@ def _fill(
 
 def moved(policy: Mapping[str, Any], source: Path, project: Project) -> dict[str, Any]:
     """The same policy for another copy of the source."""
-    return {**policy, "project": str(source), "manage_dir": str(source / project.files.manage_dir.relative_to(project.files.root))}
+    return {
+        **policy,
+        "project": str(source),
+        "manage_dir": str(source / project.files.manage_dir.relative_to(project.files.root)),
+    }
 
 
 def process_paths(project: Project, source: Path) -> dict[str, str]:
     manage_dir = source / project.files.manage_dir.relative_to(project.files.root)
     paths = [str(manage_dir)] + ([str(source)] if source != manage_dir else [])
     paths += [str(source / "src")] if (source / "src").is_dir() and (source / "src") != manage_dir else []
-    return {"DJANGO_SETTINGS_MODULE": project.probe.settings_module, "PYTHONPATH": os.pathsep.join(paths), "PYTHONUNBUFFERED": "1"}
+    return {
+        "DJANGO_SETTINGS_MODULE": project.probe.settings_module,
+        "PYTHONPATH": os.pathsep.join(paths),
+        "PYTHONUNBUFFERED": "1",
+    }
 
 
 def copy_source(source: Source, target: Path) -> None:
@@ -162,30 +196,67 @@ def link_config_files(source: Path, layout: Layout, names: tuple[str, ...]) -> N
         place.symlink_to(layout.shared("config-files") / name)
 
 
-def _front_end(source: Path, project: Project, environ: Mapping[str, str], here: Transport, progress: Progress) -> None:
+def _front_end(
+    source: Path, project: Project, environ: Mapping[str, str], here: Transport, progress: Progress
+) -> None:
     declared = project.files.frontend.get("commands", ())
     folder = source / str(project.files.frontend.get("dir", ""))
     for line in declared:
         progress(f"front end: {line}")
-        result = here.run(Command(("/bin/sh", "-c", line), cwd=str(folder), env={**environ, "CI": "true"}, timeout=1800), progress)
+        result = here.run(
+            Command(("/bin/sh", "-c", line), cwd=str(folder), env={**environ, "CI": "true"}, timeout=1800),
+            progress,
+        )
         if not result.ok:
-            raise ReleaseError(f"the front-end build failed: {line}", where=str(project.files.frontend.get("dir") or "."), detail=result.tail(8))
+            raise ReleaseError(
+                f"the front-end build failed: {line}",
+                where=str(project.files.frontend.get("dir") or "."),
+                detail=result.tail(8),
+            )
 
 
-def _translations(source: Path, project: Project, env: Mapping[str, str], here: Transport, progress: Progress) -> None:
+def _translations(
+    source: Path, project: Project, env: Mapping[str, str], here: Transport, progress: Progress
+) -> None:
     if not project.files.translations or shutil.which("msgfmt") is None:
         return
     progress("compiling translations")
     manage_dir = process_paths(project, source)["PYTHONPATH"].split(os.pathsep)[0]
-    here.run(Command((project.environment.executable, "-m", "django", "compilemessages", "--ignore", "node_modules"), cwd=manage_dir, env=env))
+    here.run(
+        Command(
+            (project.environment.executable, "-m", "django", "compilemessages", "--ignore", "node_modules"),
+            cwd=manage_dir,
+            env=env,
+        )
+    )
 
 
 def _bytecode(partial: Path, project: Project, here: Transport) -> None:
     """Compile what the workers will import. `unchecked-hash`: the release is immutable, and times change with copies."""
     python = project.environment.executable
-    argv = (python, "-I", "-m", "compileall", "-q", "-j", "2", "-s", str(partial), "-p", "/", "--invalidation-mode", "unchecked-hash", str(partial / "source"), str(partial / "runtime"))
+    argv = (
+        python,
+        "-I",
+        "-m",
+        "compileall",
+        "-q",
+        "-j",
+        "2",
+        "-s",
+        str(partial),
+        "-p",
+        "/",
+        "--invalidation-mode",
+        "unchecked-hash",
+        str(partial / "source"),
+        str(partial / "runtime"),
+    )
     result = here.run(Command(argv))
-    syntax = [line for line in (result.stdout + result.stderr).splitlines() if "Error" in line and "Sorry" not in line]
+    syntax = [
+        line
+        for line in (result.stdout + result.stderr).splitlines()
+        if "Error" in line and "Sorry" not in line
+    ]
     progress_only = result.ok or not syntax
     if not progress_only and "SyntaxError" in result.stdout + result.stderr and not project.probe.django:
         raise ReleaseError("the source does not compile", detail=result.tail(5))
@@ -213,7 +284,9 @@ def _manifest(id_: str, project: Project, source: Source, partial: Path) -> dict
         "processes": [asdict(p) for p in project.processes],
         "static_files": sum(1 for p in static.rglob("*") if p.is_file()) if static.is_dir() else 0,
         "versions": dict(project.environment.lock.versions),
-        "facts": {k: project.probe.facts.get(k) for k in ("databases", "caches", "media", "static", "channels")},
+        "facts": {
+            k: project.probe.facts.get(k) for k in ("databases", "caches", "media", "static", "channels")
+        },
     }
 
 

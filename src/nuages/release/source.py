@@ -7,7 +7,6 @@ import hashlib
 import json
 import os
 import stat
-
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,9 +16,36 @@ from nuages.hosts.transport import Transport
 
 
 # Outside git there is no list of what to ignore, so these are.
-IGNORED_FOLDERS = {".git", ".hg", ".svn", ".venv", "venv", "env", ".env", "node_modules", "__pycache__", ".tox", ".nox", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".idea", ".vscode"}
+IGNORED_FOLDERS = {
+    ".git",
+    ".hg",
+    ".svn",
+    ".venv",
+    "venv",
+    "env",
+    ".env",
+    "node_modules",
+    "__pycache__",
+    ".tox",
+    ".nox",
+    ".mypy_cache",
+    ".ruff_cache",
+    ".pytest_cache",
+    ".idea",
+    ".vscode",
+}
 # No .env file travels (its values belong in `nuages config`), and a developer's own database is never served.
-NEVER = (".env", ".env.*", "*.env", "*.pyc", "*.sqlite3", "*.sqlite3-*", "db.sqlite", "*.sqlite-*", ".DS_Store")
+NEVER = (
+    ".env",
+    ".env.*",
+    "*.env",
+    "*.pyc",
+    "*.sqlite3",
+    "*.sqlite3-*",
+    "db.sqlite",
+    "*.sqlite-*",
+    ".DS_Store",
+)
 KEPT = ("*.example", "*.sample", "*.template", "*.dist", "*.tmpl")
 
 
@@ -39,11 +65,21 @@ class Source:
 def read_source(root: Path, here: Transport, cache: Path) -> Source:
     """List and digest the project. A file's digest is remembered by size and time of change, so a second look is quick."""
     in_git = any((folder / ".git").exists() for folder in (root, *root.parents))
-    listed = here.run(run("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", cwd=str(root))) if in_git else None
+    listed = (
+        here.run(run("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", cwd=str(root)))
+        if in_git
+        else None
+    )
     names = listed.stdout.split("\0") if listed and listed.ok else _walk(root)
-    files = tuple(sorted({n for n in _with_submodules(root, names, here) if n and not never(n) and _is_file(root / n)}))
+    files = tuple(
+        sorted({n for n in _with_submodules(root, names, here) if n and not never(n) and _is_file(root / n)})
+    )
     if not files:
-        raise ProjectError("there are no files here that git tracks or would track", where=str(root), hint="git add them, or look into .gitignore")
+        raise ProjectError(
+            "there are no files here that git tracks or would track",
+            where=str(root),
+            hint="git add them, or look into .gitignore",
+        )
     total = hashlib.sha256()
     for name, digest in zip(files, _digests(root, files, cache), strict=True):
         total.update(f"{name}\0{digest}\n".encode("utf-8", "surrogateescape"))
@@ -64,7 +100,9 @@ def _is_file(path: Path) -> bool:
 def _walk(root: Path) -> list[str]:
     found = []
     for folder, folders, names in os.walk(root):
-        folders[:] = sorted(f for f in folders if f not in IGNORED_FOLDERS and not (Path(folder) / f / "pyvenv.cfg").exists())
+        folders[:] = sorted(
+            f for f in folders if f not in IGNORED_FOLDERS and not (Path(folder) / f / "pyvenv.cfg").exists()
+        )
         found += [str((Path(folder) / name).relative_to(root)) for name in names]
     return found
 
@@ -74,7 +112,17 @@ def _with_submodules(root: Path, names: list[str], here: Transport) -> list[str]
     found = []
     for name in names:
         if name and (root / name / ".git").exists() and (root / name).is_dir():
-            inner = here.run(run("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", cwd=str(root / name)))
+            inner = here.run(
+                run(
+                    "git",
+                    "ls-files",
+                    "-z",
+                    "--cached",
+                    "--others",
+                    "--exclude-standard",
+                    cwd=str(root / name),
+                )
+            )
             found += [f"{name.rstrip('/')}/{n}" for n in inner.stdout.split("\0") if n]
         else:
             found.append(name)
@@ -107,13 +155,21 @@ def _digest(path: Path, info: os.stat_result) -> str:
     try:
         return executable + hashlib.sha256(path.read_bytes()).hexdigest()
     except PermissionError as error:
-        raise ProjectError("can't be read", where=str(path), hint="chmod it, or have git ignore it") from error
+        raise ProjectError(
+            "can't be read", where=str(path), hint="chmod it, or have git ignore it"
+        ) from error
 
 
 def _commit(root: Path, here: Transport) -> tuple[str, str, bool]:
     """One git call for commit, branch and cleanliness of this folder."""
-    status = here.run(run("git", "status", "--porcelain=v2", "--branch", "--untracked-files=normal", ".", cwd=str(root)))
-    head = dict(line[2:].split(" ", 1) for line in status.stdout.splitlines() if line.startswith("# branch.") and " " in line[2:])
+    status = here.run(
+        run("git", "status", "--porcelain=v2", "--branch", "--untracked-files=normal", ".", cwd=str(root))
+    )
+    head = dict(
+        line[2:].split(" ", 1)
+        for line in status.stdout.splitlines()
+        if line.startswith("# branch.") and " " in line[2:]
+    )
     commit = head.get("branch.oid", "")
     dirty = any(not line.startswith("#") for line in status.stdout.splitlines())
     return ("" if commit == "(initial)" else commit), head.get("branch.head", ""), dirty

@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import shutil
-
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -18,11 +17,36 @@ from nuages.release.layout import Layout
 
 
 # A change in these alone can't change a static file, as long as the finders are Django's own.
-CODE = (".py", ".pyi", ".html", ".md", ".rst", ".txt", ".toml", ".cfg", ".ini", ".po", ".mo", ".lock", ".yml", ".yaml")
-PLAIN_FINDERS = {"django.contrib.staticfiles.finders.FileSystemFinder", "django.contrib.staticfiles.finders.AppDirectoriesFinder"}
+CODE = (
+    ".py",
+    ".pyi",
+    ".html",
+    ".md",
+    ".rst",
+    ".txt",
+    ".toml",
+    ".cfg",
+    ".ini",
+    ".po",
+    ".mo",
+    ".lock",
+    ".yml",
+    ".yaml",
+)
+PLAIN_FINDERS = {
+    "django.contrib.staticfiles.finders.FileSystemFinder",
+    "django.contrib.staticfiles.finders.AppDirectoriesFinder",
+}
 
 
-def collect_static(partial: Path, project: Project, layout: Layout, env: Mapping[str, str], here: Transport, progress: Progress) -> None:
+def collect_static(
+    partial: Path,
+    project: Project,
+    layout: Layout,
+    env: Mapping[str, str],
+    here: Transport,
+    progress: Progress,
+) -> None:
     facts = project.probe.facts.get("static") or {}
     if not facts.get("installed", True):
         return
@@ -42,10 +66,22 @@ def collect_static(partial: Path, project: Project, layout: Layout, env: Mapping
 
 def _run_collectstatic(project: Project, env: Mapping[str, str], here: Transport) -> None:
     manage_dir = env["PYTHONPATH"].split(os.pathsep)[0]
-    argv = (project.environment.executable, Path(project.files.manage).name, "collectstatic", "--noinput", "--verbosity", "0")
+    argv = (
+        project.environment.executable,
+        Path(project.files.manage).name,
+        "collectstatic",
+        "--noinput",
+        "--verbosity",
+        "0",
+    )
     result = here.run(Command(argv, cwd=manage_dir, env=env, timeout=1200))
     if not result.ok:
-        raise ReleaseError("collectstatic failed", where=project.files.manage, detail=_cause(result.stderr or result.stdout), hint=_hint(result.stderr))
+        raise ReleaseError(
+            "collectstatic failed",
+            where=project.files.manage,
+            detail=_cause(result.stderr or result.stdout),
+            hint=_hint(result.stderr),
+        )
 
 
 def _cause(text: str) -> str:
@@ -60,7 +96,9 @@ def _hint(text: str) -> str:
     return ""
 
 
-def _compress(static: Path, project: Project, env: Mapping[str, str], here: Transport, progress: Progress) -> None:
+def _compress(
+    static: Path, project: Project, env: Mapping[str, str], here: Transport, progress: Progress
+) -> None:
     """whitenoise.compress writes .gz (and .br where brotli is installed) beside each file that shrinks."""
     progress("compressing static files")
     argv = (project.environment.executable, "-m", "whitenoise.compress", "-q", str(static))
@@ -76,12 +114,20 @@ def _key(source: Path, project: Project) -> str:
     if not set(facts.get("finders") or ()) or not set(facts["finders"]) <= PLAIN_FINDERS:
         return ""
     total = hashlib.sha256()
-    relevant = {k: v for k, v in facts.items() if k not in ("root",)}
-    text = json.dumps([project.environment.key, _runtime(), relevant, project.probe.facts.get("apps")], sort_keys=True, default=str)
+    relevant = {k: v for k, v in facts.items() if k != "root"}
+    text = json.dumps(
+        [project.environment.key, _runtime(), relevant, project.probe.facts.get("apps")],
+        sort_keys=True,
+        default=str,
+    )
     total.update(text.replace(str(source), "").encode())
     for path in sorted(source.rglob("*")):
         if path.is_file() and path.suffix not in CODE and "__pycache__" not in path.parts:
-            total.update(str(path.relative_to(source)).encode("utf-8", "surrogateescape") + b"\0" + hashlib.sha256(path.read_bytes()).digest())
+            total.update(
+                str(path.relative_to(source)).encode("utf-8", "surrogateescape")
+                + b"\0"
+                + hashlib.sha256(path.read_bytes()).digest()
+            )
     return total.hexdigest()[:20]
 
 

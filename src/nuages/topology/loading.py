@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -65,7 +64,11 @@ def _topology(root: Path, declared: Mapping[str, Any]) -> Topology:
     project, serve, tls = get["project"], get["serve"], get["tls"]
     name = declared.get("name", site_name(root.name))
     if site_name(name) != name:
-        raise TopologyError(f"{name!r}: use small letters, digits and hyphens", where="name", hint=f'name = "{site_name(name)}"')
+        raise TopologyError(
+            f"{name!r}: use small letters, digits and hyphens",
+            where="name",
+            hint=f'name = "{site_name(name)}"',
+        )
     port = declared.get("port", 0)
     if not 0 <= port < 65536:  # noqa: PLR2004
         raise TopologyError(f"{port} is not a port", where="port", hint="0 to 65535; 0 picks a free one")
@@ -105,7 +108,11 @@ def _check_value(value: Any, example: Any, where: str) -> None:
     numbers = (int, float) if isinstance(example, int | float) and not isinstance(example, bool) else ()
     fits = isinstance(value, type(example)) or (bool(numbers) and isinstance(value, numbers))
     if not fits or (isinstance(value, bool) and not isinstance(example, bool)):
-        raise TopologyError(f"should be {_kind(example)}, is {_kind(value)}", where=where, hint=f"for example {where.split('.')[-1]} = {_toml(example)}")
+        raise TopologyError(
+            f"should be {_kind(example)}, is {_kind(value)}",
+            where=where,
+            hint=f"for example {where.rsplit('.', maxsplit=1)[-1]} = {_toml(example)}",
+        )
     if isinstance(value, dict) and where == "checks.silence":
         for id_, reason in value.items():
             if not isinstance(reason, str) or not reason.strip():
@@ -117,7 +124,11 @@ def _check_value(value: Any, example: Any, where: str) -> None:
     if where in CHOICES and value not in CHOICES[where]:
         close = difflib.get_close_matches(str(value), CHOICES[where], 1)
         hint = f"did you mean {close[0]}? " if close else ""
-        raise TopologyError(f"there is no {value!r}", where=where, hint=hint + "one of: " + ", ".join(filter(None, CHOICES[where])))
+        raise TopologyError(
+            f"there is no {value!r}",
+            where=where,
+            hint=hint + "one of: " + ", ".join(filter(None, CHOICES[where])),
+        )
     if where in POSITIVE and value <= 0:
         raise TopologyError(f"{value} should be more than 0", where=where)
 
@@ -130,9 +141,13 @@ def _open_table(value: Any, where: str) -> None:
         if not isinstance(item, wanted) or (wanted is int and isinstance(item, bool)):
             raise TopologyError(f"should be {_kind(wanted())}, is {_kind(item)}", where=f"{where}.{key}")
         if where == "settings" and not key.isupper():
-            raise TopologyError("Django settings are written in capitals", where=f"{where}.{key}", hint=key.upper())
+            raise TopologyError(
+                "Django settings are written in capitals", where=f"{where}.{key}", hint=key.upper()
+            )
         if where == "processes" and not re.fullmatch(r"[A-Za-z0-9_-]+", key):
-            raise TopologyError("use letters, digits, _ and - in the name of a process", where=f"{where}.{key!r}")
+            raise TopologyError(
+                "use letters, digits, _ and - in the name of a process", where=f"{where}.{key!r}"
+            )
 
 
 def _count(value: int, where: str) -> int:
@@ -143,12 +158,23 @@ def _count(value: int, where: str) -> int:
 
 def _domain(value: str, index: int) -> str:
     if not re.fullmatch(r"(\*\.)?([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?\.)*[a-z0-9-]{1,63}", value.lower()):
-        raise TopologyError(f"{value!r} is not a domain", where=f"domains.{index}", hint="a name such as shop.example, without https:// and port")
+        raise TopologyError(
+            f"{value!r} is not a domain",
+            where=f"domains.{index}",
+            hint="a name such as shop.example, without https:// and port",
+        )
     return value.lower()
 
 
 def _kind(value: Any) -> str:
-    names = {bool: "true or false", int: "a number", float: "a number", str: "text", list: "a list", dict: "a table"}
+    names = {
+        bool: "true or false",
+        int: "a number",
+        float: "a number",
+        str: "text",
+        list: "a list",
+        dict: "a table",
+    }
     return names.get(type(value), type(value).__name__)
 
 

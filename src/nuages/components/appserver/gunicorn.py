@@ -20,7 +20,11 @@ class Gunicorn(AppServer):
     def requires(self, interface: str) -> tuple[str, ...]:
         # The ASGI worker with websockets came in 25; WhiteNoise knows WSGI only, ServeStatic is its ASGI sibling.
         wsgi = ("gunicorn>=23", "whitenoise>=6.6", "brotli>=1.1")
-        return wsgi if interface == "wsgi" else ("gunicorn>=25", "servestatic>=3", "whitenoise>=6.6", "brotli>=1.1")
+        return (
+            wsgi
+            if interface == "wsgi"
+            else ("gunicorn>=25", "servestatic>=3", "whitenoise>=6.6", "brotli>=1.1")
+        )
 
     def process(self, placement: Placement) -> ProcessSpec:
         interface = placement.manifest["interface"]
@@ -28,7 +32,14 @@ class Gunicorn(AppServer):
         return ProcessSpec(
             name="web",
             kind="web",
-            argv=(placement.python, "-m", "gunicorn", "-c", f"{placement.build.path}/runtime/nuages_runtime/gunicorn_conf.py", f"nuages_runtime.{interface}:application"),
+            argv=(
+                placement.python,
+                "-m",
+                "gunicorn",
+                "-c",
+                f"{placement.build.path}/runtime/nuages_runtime/gunicorn_conf.py",
+                f"nuages_runtime.{interface}:application",
+            ),
             env={**placement.env, "NUAGES_WORKERS": str(workers), "NUAGES_THREADS": str(threads)},
             cwd=placement.policy["manage_dir"],
             log=str(placement.layout.logs / "web.log"),

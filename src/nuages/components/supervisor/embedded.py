@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import shlex
-
 from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
@@ -38,7 +37,9 @@ class Embedded(Supervisor):
         background = [p for p in placement.manifest["processes"] if p["kind"] in ("worker", "scheduler")]
         return tuple(_background(placement, p) for p in background)
 
-    def spec(self, placement: Placement, generation: str, processes: tuple[ProcessSpec, ...]) -> dict[str, Any]:
+    def spec(
+        self, placement: Placement, generation: str, processes: tuple[ProcessSpec, ...]
+    ) -> dict[str, Any]:
         return {
             "generation": generation,
             "number": placement.number,
@@ -61,7 +62,11 @@ def _background(placement: Placement, process: dict[str, Any]) -> ProcessSpec:
         name=name,
         kind=kind,
         argv=("/bin/sh", "-c", _exec(process["command"])),
-        env={**placement.env, "PATH": f"{bin_dir}:/usr/local/bin:/usr/bin:/bin", "VIRTUAL_ENV": str(placement.manifest["environment"])},
+        env={
+            **placement.env,
+            "PATH": f"{bin_dir}:/usr/local/bin:/usr/bin:/bin",
+            "VIRTUAL_ENV": str(placement.manifest["environment"]),
+        },
         cwd=placement.policy["manage_dir"],
         log=str(placement.layout.logs / f"{name}.log"),
         instances=min(1, wanted) if kind == "scheduler" else wanted,
@@ -76,5 +81,10 @@ def _exec(line: str) -> str:
         words = shlex.split(line)
     except ValueError:
         return line
-    simple = words and not any(c in line for c in ";|&<>`\n") and "=" not in words[0] and words[0] not in ("cd", "exec", "export", ".")
+    simple = (
+        words
+        and not any(c in line for c in ";|&<>`\n")
+        and "=" not in words[0]
+        and words[0] not in ("cd", "exec", "export", ".")
+    )
     return f"exec {line}" if simple else line

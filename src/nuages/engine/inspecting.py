@@ -1,0 +1,207 @@
+"""Stage 3: read the project's files, lock and build its environment, ask the project itself. Or remember.
+
+A second look at the same files with the same configuration costs a digest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from nuages import __version__
+from nuages.components.registry import app_server
+from nuages.engine.model import Live
+from nuages.environments import build_environment, make_lock
+from nuages.environments.model import Environment
+from nuages.hosts.transport import Progress, Transport
+from nuages.project import as_json, from_json, inspect_project, read_files
+from nuages.project.model import Files, Project
+from nuages.release.build import RUNTIME, runtime_digest
+from nuages.release.source import Source, read_source
+from nuages.settings.configuration import Configuration
+from nuages.settings.overlay import make_policy
+from nuages.topology.model import Topology
+
+
+@dataclass(frozen=True)
+class Work:
+    """What every part of stages 3 to 5 needs."""
+
+    topology: Topology
+    live: Live
+    config: Configuration
+    here: Transport
+    progress: Progress
+
+
+@dataclass(frozen=True)
+class Inspected:
+    """Stage 3's answer, with what it was made from."""
+
+    project: Project
+    source: Source
+    key: str  # of everything that went into it
+    fresh: bool  # was it looked at just now?
+
+
+def inspect_here(work: Work) -> Inspected:
+    """Read, lock, build the environment and probe; or remember. Raises what those raise."""
+    topology, cache = work.topology, work.live.layout.cache
+    source = read_source(topology.root, work.here, cache / "digests.json")
+    key = _key(work, source)
+    kept = cache / "inspections" / f"{key}.json"
+    remembered = _remember(kept)
+    if remembered:
+        return Inspected(remembered, source, key, fresh=False)
+    files = read_files(topology.root, topology)
+    project = _probe(work, files, _environment(work, files, guess_interface(topology, files)), source)
+    if project.interface != guess_interface(topology, files):
+        project = replace(project, environment=_environment(work, files, project.interface))
+    _keep(kept, project)
+    return Inspected(project, source, key, fresh=True)
+
+
+def guess_interface(topology: Topology, files: Files) -> str:
+    return topology.interface or ("wsgi" if files.wsgi or not files.asgi else "asgi")
+
+
+def _environment(work: Work, files: Files, interface: str) -> Environment:
+    topology, layout = work.topology, work.live.layout
+    stack = (*app_server(topology.server).requires(interface), *_drivers(work.config))
+    lock = make_lock(
+        work.here,
+        topology.root,
+        files.requirements,
+        files.python_hints,
+        topology.python,
+        stack,
+        layout.cache / "locks",
+        work.progress,
+    )
+    return build_environment(work.here, lock, layout.venvs, work.progress)
+
+
+def _drivers(config: Configuration) -> tuple[str, ...]:
+    """A database or cache that the configuration names needs its driver, where the project does not bring one."""
+    schemes = {
+        name: config.env.get(name, "").split(":", 1)[0].lower()
+        for name in ("DATABASE_URL", "CACHE_URL", "REDIS_URL")
+    }
+    drivers = []
+    if schemes["DATABASE_URL"].startswith(("postgres", "postgis", "pgsql")):
+        drivers.append("psycopg[binary]>=3.1.8")
+    if schemes["DATABASE_URL"].startswith("mysql"):
+        drivers.append("mysqlclient>=2.2")
+    if any(schemes[name].startswith(("redis", "valkey")) for name in ("CACHE_URL", "REDIS_URL")):
+        drivers.append("redis>=4")
+    if schemes["CACHE_URL"].startswith(("memcache", "pymemcache")):
+        drivers.append("pymemcache>=4")
+    return tuple(drivers)
+
+
+def _probe(work: Work, files: Files, environment: Environment, source: Source) -> Project:
+    interface = guess_interface(work.topology, files)
+
+    def policy_for(project_dir: Path) -> dict[str, Any]:
+        return policy_of(work.topology, work.live, files, project_dir, phase="probe", interface=interface)
+
+    work.progress("asking the project itself")
+    with tempfile.TemporaryDirectory(prefix="nuages-probe-") as scratch:
+        return inspect_project(
+            files=files,
+            environment=environment,
+            topology=work.topology,
+            here=work.here,
+            config_env=dict(work.config.env),
+            scratch=Path(scratch),
+            runtime=RUNTIME,
+            policy_for=policy_for,
+            progress=work.progress,
+            sources=source.files,
+            config_files=dict(work.config.files),
+        )
+
+
+def policy_of(
+    topology: Topology,
+    live: Live,
+    files: Files,
+    project_dir: Path,
+    *,
+    phase: str,
+    interface: str,
+    generated: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """The policy for one copy of the source."""
+    layout = live.layout
+    policy = make_policy(
+        topology,
+        files,
+        project_dir=project_dir,
+        static_root=project_dir.parent / "static",
+        static_serve=layout.shared("static"),
+        media_root=layout.shared("media"),
+        data_dir=layout.shared("data"),
+        phase=phase,
+        port=port_of(topology, live),
+        interface=interface,
+        generated_names=generated,
+    )
+    return {**policy, "maintenance_file": str(layout.maintenance)}
+
+
+def port_of(topology: Topology, live: Live) -> int:
+    """The declared port, or the one this site has had, or the first free one from 8000 on."""
+    if topology.port:
+        return topology.port
+    return int((live.site or {}).get("port") or 0) or live.free_port
+
+
+# --- memory --------------------------------------------------------------------------------------------------
+
+
+def _key(work: Work, source: Source) -> str:
+    config = work.config
+    parts = (
+        __version__,
+        runtime_digest(),
+        str(replace(work.topology, scale={}, keep=1)),
+        source.digest,
+        sorted(config.env.items()),
+        sorted(config.files.items()),
+    )
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:24]
+
+
+def _remember(path: Path) -> Project | None:
+    try:
+        project = from_json(json.loads(path.read_text()))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return project if Path(project.environment.executable).exists() else None
+
+
+def _keep(path: Path, project: Project) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(f".{os.getpid()}.partial")
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        json.dump(as_json(project), file)
+    partial.replace(path)
+    forget(path.parent, keep=8)
+
+
+def forget(folder: Path, keep: int) -> None:
+    """Remove all but the newest entries of a folder of remembered things."""
+    for old in sorted(folder.iterdir(), key=lambda p: p.stat().st_mtime)[:-keep]:
+        if old.is_dir():
+            shutil.rmtree(old, ignore_errors=True)
+        else:
+            old.unlink(missing_ok=True)
