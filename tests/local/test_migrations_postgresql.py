@@ -130,7 +130,7 @@ def held_lock(toy):
         assert holder.stdout.readline().strip() == "held"
         yield holder.stdin.close
     finally:
-        holder.kill()
+        holder.stdin.close()
         holder.wait()
         holder.stdout.close()
 

@@ -11,8 +11,9 @@ from dataclasses import replace
 from typing import Any
 
 from nuages.errors import MigrationError
-from nuages.migrations.classify import Database, classify
+from nuages.migrations.classify import classify
 from nuages.migrations.model import RANK, Break, Judgement, Operation, Pending, Rehearsal
+from nuages.migrations.verdicts import Database
 
 
 def judge(
@@ -227,23 +228,32 @@ def rollback_verdict(judgement: Judgement, *, live: bool = True) -> str:
         return "This is the first release: there is nothing to go back to."
     if not judgement.pending:
         return "A rollback takes back code and configuration; the database is the same for both."
+    return limits_of_rollback(judgement) or what_stays(judgement)
+
+
+def limits_of_rollback(judgement: Judgement) -> str:
     if judgement.window:
         return "A rollback needs the snapshot: what runs in the window leaves a schema that the live release can't use."
-    late = [
-        p
-        for p in judgement.after
-        if p.verdict in ("destroy", "break") or any(not o.takes_back for o in p.operations)
-    ]
+    late = [p.label for p in judgement.after if p.verdict in ("destroy", "break") or loses(p)]
     if late:
-        names = ", ".join(p.label for p in late)
-        return f"Until {names} has run, a rollback takes back the code alone; after that the old code needs the snapshot, and loses what was written since."
-    if any(not o.takes_back for p in judgement.pending for o in p.operations):
+        return (
+            f"Until {', '.join(late)} has run, a rollback takes back the code alone; after that the old code needs the"
+            " snapshot, and loses what was written since."
+        )
+    if any(p.verdict in ("destroy", "break") for p in judgement.before):
+        return "A rollback needs the snapshot: the live release's code does not fit the schema that these migrations leave."
+    if any(loses(p) for p in judgement.pending):
         return "A rollback takes back the code; the rows that these migrations delete come back only from the snapshot."
+    return ""
+
+
+def loses(pending: Pending) -> bool:
+    return any(not o.takes_back for o in pending.operations)
+
+
+def what_stays(judgement: Judgement) -> str:
     if any(p.verdict == "data" for p in judgement.before):
-        return "A rollback takes back the code; the schema stays as it is, which the live release can use, and so do the rows that were changed."
-    proved = (
-        "was tried with this schema"
-        if judgement.rehearsed and not judgement.rehearsed.startswith("not rehearsed")
-        else "should run on this schema"
-    )
+        return "A rollback takes back the code; the schema stays, and so do the rows as the migrations changed them."
+    tried = bool(judgement.rehearsed) and not judgement.rehearsed.startswith("not rehearsed")
+    proved = "was tried with this schema" if tried else "should run on this schema, which was not tried"
     return f"A rollback takes back the code; the migrations stay, and the live release {proved}."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 from nuages.hosts.command import Command
@@ -115,7 +116,7 @@ Step = tuple[str, tuple[Break, ...]]
 
 
 def pairs(steps: list[Step]) -> list[tuple[Step, Step]]:
-    return list(zip(steps, steps[1:], strict=False))
+    return list(pairwise(steps))
 
 
 def read_breaks(found: list[Mapping[str, str]]) -> tuple[Break, ...]:

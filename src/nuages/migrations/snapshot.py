@@ -26,7 +26,9 @@ class Snapshot:
     told: str  # "about 120 MB, 1 s"
 
 
-def snapshot_sqlite(python: str, script: str, database: str, folder: str, name: str, size: int) -> Snapshot:
+def snapshot_sqlite(
+    python: str, script: str, database: str, folder: str, name: str, *, size: int
+) -> Snapshot:
     """`script` is runtime/snapshot.py on that host; any Python 3.8+ runs it."""
     path = os.path.join(folder, f"{name}.sqlite3")
     return Snapshot(
@@ -80,11 +82,15 @@ def password(settings: Mapping[str, Any]) -> dict[str, str | Secret]:
     return {"PGPASSWORD": Secret(str(settings["PASSWORD"]))} if settings.get("PASSWORD") else {}
 
 
+GB, MINUTES = 1e9, 120
+
+
 def tell(size: int, speed: int) -> str:
-    megabytes = size / 1e6
-    volume = f"{megabytes / 1000:.1f} GB" if megabytes >= 1000 else f"{max(1, round(megabytes))} MB"
+    volume = f"{size / 1e9:.1f} GB" if size >= GB else f"{max(1, round(size / 1e6))} MB"
     seconds = max(1, round(size / speed))
-    return f"about {volume}, {seconds} s" if seconds < 120 else f"about {volume}, {round(seconds / 60)} min"
+    return (
+        f"about {volume}, {seconds} s" if seconds < MINUTES else f"about {volume}, {round(seconds / 60)} min"
+    )
 
 
 def expired(names: tuple[str, ...], keep: int = KEEP) -> tuple[str, ...]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from nuages.migrations.classify import Database, classify, type_change
+from nuages.migrations.classify import classify
 from nuages.migrations.model import CLASSES, RANK
+from nuages.migrations.rules_alterations import type_change
+from nuages.migrations.verdicts import Database
 
 
 SMALL = {"shop_book": {"rows": 10, "bytes": 8192}}

@@ -189,5 +189,6 @@ def test_a_rehearsal_tells_each_migration_its_own_breaks():
 def test_every_sentence_about_rollback_is_honest_about_the_snapshot():
     window = judge(report([RENAME]), live=True, policy="maintenance")
     assert "needs the snapshot" in window.rollback
-    assert "stay" in judge(report([ADD_NULL]), live=True).rollback
+    assert "needs the snapshot" in judge(report([RENAME]), live=True, policy="any").rollback
+    assert "not tried" in judge(report([ADD_NULL]), live=True).rollback
     assert "same for both" in judge(report(), live=True).rollback

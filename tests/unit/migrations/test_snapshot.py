@@ -30,7 +30,9 @@ def test_a_snapshot_of_a_database_in_use_is_whole_and_goes_back(tmp_path):
     writer.execute("INSERT INTO book VALUES ('kept')")
     writer.commit()
     here = LocalTransport()
-    snapshot = snapshot_sqlite(sys.executable, script(), str(live), str(tmp_path / "snapshots"), "v1", 4096)
+    snapshot = snapshot_sqlite(
+        sys.executable, script(), str(live), str(tmp_path / "snapshots"), "v1", size=4096
+    )
     here.check(snapshot.command)
     writer.execute("INSERT INTO book VALUES ('later')")
     writer.commit()
@@ -42,7 +44,7 @@ def test_a_snapshot_of_a_database_in_use_is_whole_and_goes_back(tmp_path):
 
 
 def test_a_snapshot_that_fails_says_why(tmp_path):
-    snapshot = snapshot_sqlite(sys.executable, script(), str(tmp_path / "none"), str(tmp_path), "v1", 0)
+    snapshot = snapshot_sqlite(sys.executable, script(), str(tmp_path / "none"), str(tmp_path), "v1", size=0)
     result = LocalTransport().run(snapshot.command)
     assert result.status == 1
     assert "the snapshot failed" in result.stdout
