@@ -208,9 +208,9 @@ def write_back(before, values, companions):
     for name in companions:
         companion = sys.modules.get(name)
         for setting, value in values.items():
-            if setting in getattr(companion, "__dict__", {}) and setting in before:
-                if _same(companion.__dict__[setting], before[setting]):
-                    companion.__dict__[setting] = value
+            held = getattr(companion, "__dict__", {})
+            if setting in held and setting in before and _same(held[setting], before[setting]):
+                held[setting] = value
 
 
 def _same(one, other):

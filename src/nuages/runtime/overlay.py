@@ -25,7 +25,6 @@ class View:
 
     def __init__(self, values, policy, environ, early=()):
         import django
-
         from django.conf import global_settings
 
         self.own = dict(values)  # what the project itself says

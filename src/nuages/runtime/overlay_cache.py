@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-
 from urllib.parse import urlsplit
 
 from .overlay import NOTE
@@ -66,22 +65,28 @@ def _entry(view, url):
     """An entry for `url`, or why there can't be one."""
     scheme = urlsplit(url).scheme.lower().replace("rediscache", "redis")
     if scheme in ("redis", "rediss", "unix", "valkey"):
-        if view.django < (4, 0):
-            return None, "Redis needs Django 4.0"
-        if not importlib.util.find_spec("redis"):
-            return None, "the package redis is not among the requirements"
-        location = "redis" + url[len("valkey") :] if scheme == "valkey" else url
-        return {"BACKEND": SAFE[REDIS], "LOCATION": location, "OPTIONS": dict(REDIS_OPTIONS)}, ""
+        return _redis(view, "redis" + url[len("valkey") :] if scheme == "valkey" else url)
     if scheme in ("memcache", "memcached", "pymemcache"):
-        if view.django < (3, 2) or not importlib.util.find_spec("pymemcache"):
-            return None, "the package pymemcache is not among the requirements"
-        parts = urlsplit(url)
-        location = parts.netloc.split(",") if parts.netloc else ["unix:" + parts.path]
-        location = [each if ":" in each else each + ":11211" for each in location]
-        return {"BACKEND": SAFE[MEMCACHED], "LOCATION": location, "OPTIONS": dict(MEMCACHED_OPTIONS)}, ""
+        return _memcached(view, urlsplit(url))
     if scheme in ("locmem", "locmemcache"):
         return {"BACKEND": LOCMEM}, ""
     return None, "%r is no cache that we know (redis, rediss, unix, memcached)" % scheme
+
+
+def _redis(view, location):
+    if view.django < (4, 0):
+        return None, "Redis needs Django 4.0"
+    if not importlib.util.find_spec("redis"):
+        return None, "the package redis is not among the requirements"
+    return {"BACKEND": SAFE[REDIS], "LOCATION": location, "OPTIONS": dict(REDIS_OPTIONS)}, ""
+
+
+def _memcached(view, parts):
+    if view.django < (3, 2) or not importlib.util.find_spec("pymemcache"):
+        return None, "the package pymemcache is not among the requirements"
+    location = parts.netloc.split(",") if parts.netloc else ["unix:" + parts.path]
+    location = [each if ":" in each else each + ":11211" for each in location]
+    return {"BACKEND": SAFE[MEMCACHED], "LOCATION": location, "OPTIONS": dict(MEMCACHED_OPTIONS)}, ""
 
 
 def stock_backends_made_safe(view):

@@ -19,7 +19,7 @@ FALLBACKS = '[key for key in os.environ.get("SECRET_KEY_FALLBACKS", "").split(",
 ABSENT = object()
 
 
-class Unwritable(Exception):
+class UnwritableError(Exception):
     """The value is no literal: a function, an object."""
 
 
@@ -29,7 +29,7 @@ def code_of(name, old, new, environ):
         return FALLBACKS
     try:
         return _laid_out(_Writer(name, environ).changed(name, old, new, None), 0)
-    except Unwritable:
+    except UnwritableError:
         return ""
 
 
@@ -91,7 +91,7 @@ class _Writer:
             return self.text(str(value), key)
         if value is None or isinstance(value, (bool, int, float, bytes)):
             return repr(value)
-        raise Unwritable(type(value).__name__)
+        raise UnwritableError(type(value).__name__)
 
     def text(self, value, key):
         if value == PAGES:

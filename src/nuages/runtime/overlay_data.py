@@ -186,12 +186,13 @@ def _persistent(view, entry):
 def told(view):
     for alias, entry in (view.get("DATABASES") or {}).items():
         if (
-            isinstance(entry, dict)
-            and family(entry.get("ENGINE", "")) == "sqlite"
-            and not _in_memory(entry.get("NAME") or ":memory:")
+            not isinstance(entry, dict)
+            or family(entry.get("ENGINE", "")) != "sqlite"
+            or _in_memory(entry.get("NAME") or ":memory:")
         ):
-            if not view.in_project(entry["NAME"]) and not _under(entry["NAME"], view.policy.get("data_dir")):
-                yield "DATABASES", NOTE, "%s stays where the project puts it, outside of the source" % alias
+            continue
+        if not view.in_project(entry["NAME"]) and not _under(entry["NAME"], view.policy.get("data_dir")):
+            yield "DATABASES", NOTE, "%s stays where the project puts it, outside of the source" % alias
 
 
 def _under(path, folder):

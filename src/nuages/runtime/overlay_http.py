@@ -124,23 +124,29 @@ def without_tls(view):
         return
     if view.get("SECURE_SSL_REDIRECT"):
         yield "SECURE_SSL_REDIRECT", False, "no TLS is declared: there is no https to go to"
-    for name in ("SESSION_COOKIE_SECURE", "CSRF_COOKIE_SECURE", "LANGUAGE_COOKIE_SECURE"):
-        if view.get(name):
-            yield (
-                name,
-                False,
-                "no TLS is declared: browsers would not send the cookie back, and a login would fail",
-            )
-    for name in ("SESSION_COOKIE_NAME", "CSRF_COOKIE_NAME", "LANGUAGE_COOKIE_NAME"):
-        if str(view.get(name) or "").startswith(("__Secure-", "__Host-")):
-            yield name, view.get(name).split("-", 1)[1], "browsers take this prefix over TLS only"
-    for name in ("SESSION_COOKIE_SAMESITE", "CSRF_COOKIE_SAMESITE"):
-        if view.get(name) == "None":
-            yield name, "Lax", "browsers take SameSite=None over TLS only"
+    for cookie in ("SESSION", "CSRF", "LANGUAGE"):
+        yield from _cookie_over_http(view, cookie + "_COOKIE_")
     if view.get("SECURE_HSTS_SECONDS"):
         yield "SECURE_HSTS_SECONDS", 0, "no TLS is declared"
     if view.get("SECURE_PROXY_SSL_HEADER") and not view.policy.get("trusted_proxies"):
         yield "SECURE_PROXY_SSL_HEADER", None, "no proxy is declared: anybody could send this header"
+
+
+def _cookie_over_http(view, prefix):
+    if view.get(prefix + "SECURE"):
+        yield (
+            prefix + "SECURE",
+            False,
+            "no TLS is declared: browsers would not send the cookie back, and a login would fail",
+        )
+    if str(view.get(prefix + "NAME") or "").startswith(("__Secure-", "__Host-")):
+        yield (
+            prefix + "NAME",
+            view.get(prefix + "NAME").split("-", 1)[1],
+            "browsers take this prefix over TLS only",
+        )
+    if view.get(prefix + "SAMESITE") == "None":
+        yield prefix + "SAMESITE", "Lax", "browsers take SameSite=None over TLS only"
 
 
 def without_domain(view):

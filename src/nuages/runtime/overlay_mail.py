@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import email.utils
-
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from .overlay import NOTE, kept_type
@@ -110,9 +109,8 @@ def _email_settings(view):
     if given and backend in (SMTP, *DEVELOPMENT):
         for option, value in given.items():
             yield OLD_NAMES[option], value, _reason(given)
-    if view.get("EMAIL_TIMEOUT") is None and (given or backend == SMTP) and view.django < (6, 1):
-        yield "EMAIL_TIMEOUT", SECONDS, "a mail server that hangs would hang the request"
-    elif view.get("EMAIL_TIMEOUT") is None and any(view.sets(name) for name in OLD_NAMES.values()):
+    old_kind = view.django < (6, 1) or any(view.sets(name) for name in OLD_NAMES.values())
+    if view.get("EMAIL_TIMEOUT") is None and (given or backend == SMTP) and old_kind:
         yield "EMAIL_TIMEOUT", SECONDS, "a mail server that hangs would hang the request"
 
 

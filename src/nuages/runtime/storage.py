@@ -11,7 +11,6 @@ from __future__ import annotations
 import logging
 import os
 import sys
-
 from urllib.parse import unquote, urlsplit
 
 from django.contrib.staticfiles.finders import FileSystemFinder, find
