@@ -30,8 +30,9 @@ class Refused(Exception):
 
 
 class KeptSite:
-    def __init__(self, root, home="one"):
+    def __init__(self, root, home="one", python=sys.executable):
         self.root = Path(root)
+        self.python = str(python)
         self.install(home)
         self.address = ""
 
@@ -80,7 +81,7 @@ class KeptSite:
         entry = f"nuages_runtime.{policy['interface']}:application"
         web_process = {
             "name": "web", "kind": "web", "instances": 1, "socket": True, "proof": True, "workers": policy["workers"],
-            "argv": [sys.executable, "-m", "gunicorn", "-c", str(runtime / "gunicorn_conf.py"), entry],
+            "argv": [self.python, "-m", "gunicorn", "-c", str(runtime / "gunicorn_conf.py"), entry],
             "cwd": str(release / "source"), "log": str(self.root / "logs" / "web.log"), "drain": drain,
             "start_timeout": 8,
             "env": {

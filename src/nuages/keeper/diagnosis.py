@@ -9,6 +9,8 @@ from state import read_json
 
 
 LINES = 5
+WORKER_END = re.compile(rb"Worker \(pid:\d+\) (exited with code \d+|was sent SIG\w+)")
+GUNICORN_SAYS = re.compile(r"\[(INFO|ERROR|WARNING)\]|/gunicorn/|HaltServer|self\.|^(Traceback|During handling)")
 MEMORY = re.compile(rb"SIGKILL! Perhaps out of memory|MemoryError")
 
 
@@ -66,8 +68,9 @@ def _ended(process):
             "memory",
             ["%s ran out of memory while it started" % process.spec["name"], *tail(said, 3)],
         )
-    first = "%s %s before it was ready" % (process.spec["name"], process.ended or "ended")
-    return failure(process, "exited", [first, *tail(said, 4)])
+    worker = WORKER_END.search(said)
+    how = worker.group(1).decode().replace("code", "status") if worker else process.ended or "ended"
+    return failure(process, "exited", ["%s %s before it was ready" % (process.spec["name"], how), *tail(said, 4)])
 
 
 def _overdue(process):
@@ -94,4 +97,5 @@ def read_log(process):
 
 def tail(said, count):
     lines = [line.strip() for line in said.decode("utf-8", "replace").splitlines() if line.strip()]
-    return lines[-count:]
+    own = [line for line in lines if not GUNICORN_SAYS.search(line)]  # its tracebacks are about itself
+    return (own or lines)[-count:]

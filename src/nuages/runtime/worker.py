@@ -9,20 +9,54 @@ keep their connections, and what an attack made grow shrinks again.
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from concurrent.futures import Future
 
-from gunicorn.workers.gthread import ThreadWorker
+from gunicorn.workers import gthread
 
 from nuages_runtime import slots
 
 
 IDLE = 30.0
+LINGER = 2.0
 
 
-class PatientWorker(ThreadWorker):
+class PatientWorker(gthread.ThreadWorker):
+    """Older Gunicorns close what they have accepted but not read, and kept-alive connections, the moment they are
+    told to stop (3 of 1501 lost). Here they first stop accepting, then answer what comes with `Connection: close`.
+    """
+
+    leaving = None
+
     def get_thread_pool(self):
         return ThreadStack(self.cfg.threads)
+
+    def handle_exit(self, sig, frame):
+        if hasattr(gthread, "STOP_KEEPALIVE_LINGER") or not self.booted:
+            super().handle_exit(sig, frame)
+        elif self.leaving is None:
+            self.leaving = time.monotonic() + LINGER
+
+    def notify(self):
+        """Called at each turn of the main loop, at least once a second."""
+        super().notify()
+        if self.leaving is None or not self.alive:
+            return
+        self._stop_accepting()
+        if self.nr_conns <= 0 or time.monotonic() > self.leaving:
+            self.alive = False
+
+    def _stop_accepting(self):
+        self.max_keepalived = -1  # every further answer says that it is the last
+        if hasattr(self, "set_accept_enabled"):
+            self.worker_connections = 0
+            return
+        for listener in self.sockets:
+            try:
+                self.poller.unregister(listener)
+            except (KeyError, ValueError):
+                pass
 
 
 class ThreadStack:
