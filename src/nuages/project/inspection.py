@@ -50,9 +50,7 @@ def inspect_project(  # noqa: PLR0917 - the contract's order
     asked = Asking(files, environment, here, place, dict(config_env), real_places(place, policy, files))
     answer = ask_until_known(asked, progress)
     written = tuple(sorted(set(snapshot(place.source).items()) - set(before.items())))
-    return finding(
-        files, environment, topology, answer, tuple(dict.fromkeys(path for path, _ in written)), asked
-    )
+    return finding(topology, answer, tuple(dict.fromkeys(path for path, _ in written)), asked)
 
 
 def probe_policy(place: Scratch, policy: Mapping[str, Any], files: Files) -> dict[str, Any]:

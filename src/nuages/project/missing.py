@@ -77,7 +77,7 @@ def give_variable(wanted: Wanted, files: Files) -> tuple[str, str]:
 
 
 def quoted(value: str) -> str:
-    return value if re.fullmatch(r"[\w@%+=:,./-]+", value) else f"'{value}'"
+    return value if value.startswith('"$(') or re.fullmatch(r"[\w@%+=:,./-]+", value) else f"'{value}'"
 
 
 def give_file(wanted: Wanted, files: Files) -> tuple[str, str]:
@@ -88,7 +88,8 @@ def give_module(wanted: Wanted, files: Files) -> tuple[str, str]:
     top = wanted.name.split(".")[0]
     own = (files.manage_dir / top).is_dir() or (files.root / top).is_dir()
     if own:
-        path = wanted.name.replace(".", "/") + ".py"
+        folder = files.manage_dir if (files.manage_dir / top).is_dir() else files.root
+        path = (folder.relative_to(files.root) / (wanted.name.replace(".", "/") + ".py")).as_posix()
         return (
             f"nuages config set --file {path}=@{Path(path).name}",
             "a module of the project that is not in its repository",

@@ -58,9 +58,13 @@ KINDS: tuple[tuple[str, str | Callable[[], str], str], ...] = (
         "https://0123456789abcdef0123456789abcdef@127.0.0.1/1",
         "https://KEY@sentry.example/1",
     ),
-    (r"RSA.*KEY|PRIVATE_KEY|_PEM$", rsa_key, "a PEM key"),
-    (r"FERNET|ENCRYPTION_KEY|FIELD_KEY|CRYPTO.*KEY|ENCRYPT", fernet_key, "a Fernet key"),
-    (r"SECRET_KEY|SECRET$|SALT|SIGNING_KEY|JWT.*KEY", random_text, "a long random string"),
+    (r"RSA.*KEY|PRIVATE_KEY|_PEM$", rsa_key, '"$(openssl genrsa 2048)"'),
+    (
+        r"FERNET|ENCRYPTION_KEY|FIELD_KEY|CRYPTO.*KEY|ENCRYPT",
+        fernet_key,
+        '"$(openssl rand -base64 32 | tr +/ -_)"',
+    ),
+    (r"SECRET_KEY|SECRET$|SALT|SIGNING_KEY|JWT.*KEY", random_text, '"$(openssl rand -hex 32)"'),
     (
         r"DATABASE_URL|DB_URL|POSTGRES.*(URL|DSN)|PG_?URL",
         "@database",

@@ -89,7 +89,7 @@ class Recorder:
         entry["found"] = entry["found"] or found
         entry["lines"].add(where)
         if default is not NOTHING and not entry["has_default"]:
-            entry.update(default=default, has_default=default is not None)
+            entry.update(default=default, has_default=default not in (None, ""))
         if not looked:
             entry["read"] = True
 
@@ -117,6 +117,9 @@ class Recorder:
             for e in self.seen.values()
             if not e["found"] and not e["has_default"] and where in e["lines"]
         ]
+
+    def without_default(self):
+        return [e["name"] for e in self.seen.values() if not e["found"] and not e["has_default"]]
 
     def unset(self):
         return [e["name"] for e in self.seen.values() if not e["found"]]

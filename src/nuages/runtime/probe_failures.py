@@ -53,27 +53,39 @@ def missing_folder(name):
 
 def describe(error, recorder, root):
     frames = traceback.extract_tb(error.__traceback__)
-    where = own_line(frames, root)
-    kind, name = classify(error, recorder, where)
+    kind, name, cause = classify(error, recorder, own_line(frames, root))
     return {
         "kind": kind,
         "name": name,
         "what": one_line(error),
         "type": type(error).__name__,
-        "where": where,
+        "where": own_line(traceback.extract_tb(cause.__traceback__), root) or own_line(frames, root),
         "detail": short_traceback(error, frames, root),
     }
 
 
 def classify(error, recorder, where):
-    for link in chain(error):
+    """(kind, name, the error of the chain that says so)."""
+    links = chain(error)
+    for link in links:
         kind, name = classify_one(link, recorder)
         if kind:
-            return kind, name
-    unset = [name for name in recorder.unset_at(where) if name]
+            return kind, name, link
+    for link in links:
+        name = mentioned(link, recorder)
+        if name:
+            return "missing_variable", name, link
+    unset = recorder.unset_at(where)
     if unset and isinstance(error, (TypeError, AttributeError, ValueError, KeyError)):
-        return "missing_variable", unset[0]
-    return otherwise(error)
+        return "missing_variable", unset[0], error
+    return otherwise(error) + (error,)
+
+
+def mentioned(error, recorder):
+    """A variable that was asked for, came back empty-handed, and is spoken of in the error."""
+    text = message_of(error)
+    named = [name for name in recorder.without_default() if re.search(r"\b%s\b" % re.escape(name), text)]
+    return max(named, key=len) if named else ""
 
 
 def chain(error):
@@ -105,9 +117,6 @@ def classify_one(error, recorder):
             return "missing_variable", found.group("name")
     if type(error).__name__ == "ValidationError" and PYDANTIC.search(text):
         return "missing_variable", by_case(PYDANTIC.search(text).group("name"), recorder)
-    named = [name for name in recorder.unset() if re.search(r"\b%s\b" % re.escape(name), text)]
-    if named:
-        return "missing_variable", max(named, key=len)
     return "", ""
 
 

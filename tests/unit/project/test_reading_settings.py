@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-
 from mini import MANAGE, SETTINGS, WSGI, shop, topology
 
 from nuages.errors import ProjectError
