@@ -103,9 +103,7 @@ class LoanQuerySet(models.QuerySet):
 
 class Loan(models.Model):
     copy = models.ForeignKey(Copy, on_delete=models.PROTECT, related_name="loans")
-    reader = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="loans"
-    )
+    reader = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="loans")
     taken_on = models.DateField(default=timezone.localdate)
     due_on = models.DateField(default=due_date)
     returned_on = models.DateField(null=True, blank=True)

@@ -8,7 +8,6 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
@@ -17,76 +16,132 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name='Author',
+            name="Author",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=120, unique=True)),
-                ('sort_name', models.CharField(db_index=True, max_length=120)),
-                ('slug', models.SlugField(max_length=120, unique=True)),
-                ('born', models.SmallIntegerField(blank=True, null=True)),
-                ('died', models.SmallIntegerField(blank=True, null=True)),
-                ('about', models.TextField(blank=True)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.CharField(max_length=120, unique=True)),
+                ("sort_name", models.CharField(db_index=True, max_length=120)),
+                ("slug", models.SlugField(max_length=120, unique=True)),
+                ("born", models.SmallIntegerField(blank=True, null=True)),
+                ("died", models.SmallIntegerField(blank=True, null=True)),
+                ("about", models.TextField(blank=True)),
             ],
             options={
-                'ordering': ['sort_name'],
+                "ordering": ["sort_name"],
             },
         ),
         migrations.CreateModel(
-            name='Subject',
+            name="Subject",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=60, unique=True)),
-                ('slug', models.SlugField(max_length=60, unique=True)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.CharField(max_length=60, unique=True)),
+                ("slug", models.SlugField(max_length=60, unique=True)),
             ],
             options={
-                'ordering': ['name'],
+                "ordering": ["name"],
             },
         ),
         migrations.CreateModel(
-            name='Book',
+            name="Book",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('title', models.CharField(max_length=200)),
-                ('slug', models.SlugField(max_length=200, unique=True)),
-                ('year', models.SmallIntegerField(verbose_name='first published')),
-                ('language', models.CharField(default='English', max_length=30, verbose_name='original language')),
-                ('summary', models.TextField(blank=True)),
-                ('cover', models.ImageField(blank=True, upload_to='covers/')),
-                ('added', models.DateTimeField(auto_now_add=True)),
-                ('author', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='books', to='catalog.author')),
-                ('subjects', models.ManyToManyField(blank=True, related_name='books', to='catalog.subject')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("title", models.CharField(max_length=200)),
+                ("slug", models.SlugField(max_length=200, unique=True)),
+                ("year", models.SmallIntegerField(verbose_name="first published")),
+                (
+                    "language",
+                    models.CharField(default="English", max_length=30, verbose_name="original language"),
+                ),
+                ("summary", models.TextField(blank=True)),
+                ("cover", models.ImageField(blank=True, upload_to="covers/")),
+                ("added", models.DateTimeField(auto_now_add=True)),
+                (
+                    "author",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="books", to="catalog.author"
+                    ),
+                ),
+                ("subjects", models.ManyToManyField(blank=True, related_name="books", to="catalog.subject")),
             ],
             options={
-                'ordering': ['title'],
+                "ordering": ["title"],
             },
         ),
         migrations.CreateModel(
-            name='Copy',
+            name="Copy",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('barcode', models.CharField(max_length=12, unique=True)),
-                ('shelf', models.CharField(blank=True, max_length=20)),
-                ('book', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='copies', to='catalog.book')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("barcode", models.CharField(max_length=12, unique=True)),
+                ("shelf", models.CharField(blank=True, max_length=20)),
+                (
+                    "book",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="copies", to="catalog.book"
+                    ),
+                ),
             ],
             options={
-                'verbose_name_plural': 'copies',
-                'ordering': ['barcode'],
+                "verbose_name_plural": "copies",
+                "ordering": ["barcode"],
             },
         ),
         migrations.CreateModel(
-            name='Loan',
+            name="Loan",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('taken_on', models.DateField(default=django.utils.timezone.localdate)),
-                ('due_on', models.DateField(default=catalog.models.due_date)),
-                ('returned_on', models.DateField(blank=True, null=True)),
-                ('reminded_at', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('copy', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='loans', to='catalog.copy')),
-                ('reader', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='loans', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("taken_on", models.DateField(default=django.utils.timezone.localdate)),
+                ("due_on", models.DateField(default=catalog.models.due_date)),
+                ("returned_on", models.DateField(blank=True, null=True)),
+                ("reminded_at", models.DateTimeField(blank=True, editable=False, null=True)),
+                (
+                    "copy",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="loans", to="catalog.copy"
+                    ),
+                ),
+                (
+                    "reader",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="loans",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'ordering': ['due_on'],
-                'constraints': [models.UniqueConstraint(condition=models.Q(('returned_on', None)), fields=('copy',), name='one_open_loan_per_copy')],
+                "ordering": ["due_on"],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("returned_on", None)),
+                        fields=("copy",),
+                        name="one_open_loan_per_copy",
+                    )
+                ],
             },
         ),
     ]

@@ -25,7 +25,8 @@ def add_books(apps, schema_editor):
         }
         book, new = Book.objects.get_or_create(slug=slugify(title), defaults=fields)
         for copy in range(2 if new else 0):
-            Copy.objects.create(book=book, barcode=f"ML{number:04d}-{copy + 1}", shelf=f"{author.split()[-1][:3].upper()} {year}")
+            shelf = f"{author.split()[-1][:3].upper()} {year}"
+            Copy.objects.create(book=book, barcode=f"ML{number:04d}-{copy + 1}", shelf=shelf)
         for name in subjects.split(", ") if new else ():
             subject, _ = Subject.objects.get_or_create(slug=slugify(name), defaults={"name": name})
             book.subjects.add(subject)
@@ -38,16 +39,24 @@ def add_readers_and_loans(apps, schema_editor):
     if Loan.objects.exists():
         return
     today = timezone.localdate()
-    passwords = {"reader": "open-all-hours"}  # the demonstration's card, shown on the login page
+    readers = {
+        name: User.objects.get_or_create(
+            username=name,
+            # only the card of the demonstration opens, with the password that the login page shows
+            defaults={
+                "password": make_password("open-all-hours" if name == "reader" else None),
+                "email": f"{name}@library.example",
+            },
+        )[0]
+        for name in dict.fromkeys(loan[1] for loan in LOANS)
+    }
     for title, name, taken, due, returned in LOANS:
-        fields = {"password": make_password(passwords.get(name)), "email": f"{name}@library.example"}
-        reader, _ = User.objects.get_or_create(username=name, defaults=fields)
         free = Copy.objects.filter(book__title=title)
         if returned is None:
             free = free.exclude(pk__in=Loan.objects.filter(returned_on=None).values("copy"))
         Loan.objects.create(
             copy=free.first(),
-            reader=reader,
+            reader=readers[name],
             taken_on=today - timedelta(days=taken),
             due_on=today + timedelta(days=due),
             returned_on=None if returned is None else today - timedelta(days=returned),
