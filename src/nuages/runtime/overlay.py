@@ -124,7 +124,7 @@ def apply(values, policy, environ, early=()):
     }
     _as_code(view, result)
     result.expected = {
-        name: _copied(view.get(name)) for name in READ_BACK if name in view.values and name not in left
+        name: _copied(view.get(name)) for name in READ_BACK if (name in view.values or name == "DEBUG") and name not in left
     }
     return result
 

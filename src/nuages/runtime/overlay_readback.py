@@ -54,17 +54,21 @@ def _templates(settings, record):
 
 
 def _module(record):
-    """Code that imports the settings module directly must see the same."""
-    module = sys.modules.get(record["module"])
-    names = [name for name in ("DEBUG", "ALLOWED_HOSTS", "DATABASES") if name in record["expected"]]
+    """Code that imports the settings module directly must see the same; what neither of us sets is not in it."""
+    held = vars(sys.modules.get(record["module"], sys))
+    names = [
+        name
+        for name in ("DEBUG", "ALLOWED_HOSTS", "DATABASES")
+        if name in record["expected"] and name in held
+    ]
     return [
         _row(
             "%s.%s" % (record["module"], name),
             masking.shown(name, record["expected"][name]),
-            masking.shown(name, getattr(module, name, None)),
+            masking.shown(name, held[name]),
         )
         for name in names
-        if not _equal(name, record["expected"][name], getattr(module, name, None))
+        if not _equal(name, record["expected"][name], held[name])
     ]
 
 

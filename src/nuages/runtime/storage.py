@@ -48,7 +48,7 @@ class Tolerant:
         except (ValueError, OSError):
             if name not in _told and self.hashed_files:
                 _told.add(name)
-                logger.error("the static file %r is not in the release; a page refers to it", name)
+                logger.error("the static file %r is not in the release; a page refers to it", name)  # noqa: TRY400 - a traceback says nothing more
             return name
 
     def url_converter(self, name, *args, **kwargs):
