@@ -126,7 +126,7 @@ def give_phases(found: tuple[Pending, ...], rehearsal: Rehearsal | None, policy:
 
 def with_proof(pending: Pending, rehearsal: Rehearsal | None) -> Pending:
     """Proof beats guess, both ways: what broke the live release's code on a copy does break it; an uncertain
-    verdict that broke nothing there falls."""
+    verdict that broke nothing there falls, and so does a lock that was over in no time."""
     if rehearsal is None or not rehearsal.proved:
         return pending
     if breaks := rehearsal.introduces.get(pending.label, ()):
@@ -135,9 +135,32 @@ def with_proof(pending: Pending, rehearsal: Rehearsal | None) -> Pending:
             pending, verdict=verdict, why=f"tried on a copy, the live release breaks: {tell(breaks)}"
         )
     if pending.verdict in GUESSES and all(not o.certain for o in pending.operations if o.verdict in GUESSES):
-        return replace(
-            pending, verdict="data", why=f"{pending.why}; tried on a copy: the live release's code still fits"
+        return with_time(
+            replace(
+                pending,
+                verdict="data",
+                why=f"{pending.why}; tried on a copy: the live release's code still fits",
+            ),
+            rehearsal,
         )
+    return with_time(pending, rehearsal)
+
+
+# SQLite's writers give up after five seconds unless the project says otherwise.
+PATIENCE = 3.0
+
+
+def with_time(pending: Pending, rehearsal: Rehearsal) -> Pending:
+    seconds = rehearsal.seconds.get(pending.label)
+    if not rehearsal.whole or seconds is None or pending.verdict in GUESSES:
+        return pending
+    if seconds > PATIENCE:
+        why = f"it took {seconds:.0f} s on a copy, and writes wait that long"
+        return replace(
+            pending, verdict="lock", why=why, hint="deploy in a maintenance window, or do it in smaller steps"
+        )
+    if pending.verdict == "lock":
+        return replace(pending, verdict="safe", why=f"a lock of {seconds:.1f} s, as tried on a copy", hint="")
     return pending
 
 

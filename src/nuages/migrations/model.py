@@ -79,6 +79,7 @@ class Rehearsal:
         Break, ...
     ] = ()  # the live code against the schema at the end, beyond what it misses already
     seconds: Mapping[str, float] = field(default_factory=dict)
+    whole: bool = False  # the copy had the rows too, so `seconds` are what the live database will take
     failed: str = ""  # "app.name: the database's words"
 
 

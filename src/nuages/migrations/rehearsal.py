@@ -101,6 +101,7 @@ def read_rehearsal(new: Mapping[str, Any], old: Mapping[str, Any] | None) -> Reh
     return replace(
         rehearsal,
         proved=not rehearsal.failed,
+        whole=bool(new.get("whole")),
         introduces={
             label: tuple(b for b in breaks if b not in before) for (_, before), (label, breaks) in pairs(live)
         },

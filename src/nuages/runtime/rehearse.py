@@ -37,6 +37,7 @@ def rehearse(alias, scratch):
     started = time.monotonic()
     with copy(connection, scratch) as what:
         answer = run_on_copy(alias, connection, scratch)
+        answer["whole"] = connection.vendor == "sqlite"
         answer["new"] = compare_steps(answer)
         close(connection)
     answer["how"] = "%s (%.1f s)" % (what, time.monotonic() - started)

@@ -192,3 +192,13 @@ def test_every_sentence_about_rollback_is_honest_about_the_snapshot():
     assert "needs the snapshot" in judge(report([RENAME]), live=True, policy="any").rollback
     assert "not tried" in judge(report([ADD_NULL]), live=True).rollback
     assert "same for both" in judge(report(), live=True).rollback
+
+
+INDEX = {"kind": "AddIndex", "describe": "Create index", "table": "shop_book"}
+
+
+@pytest.mark.parametrize(("seconds", "phase"), [(0.2, "before"), (40.0, "stop")])
+def test_the_time_on_a_whole_copy_decides_whether_a_lock_matters(seconds, phase):
+    rehearsal = Rehearsal("on a copy", proved=True, whole=True, seconds={"shop.0002": seconds})
+    assert phases(judge(report([INDEX], sizes={}), live=True, rehearsal=rehearsal)) == [phase]
+    assert phases(judge(report([ADD_NULL]), live=True, rehearsal=rehearsal)) == [phase]
