@@ -230,9 +230,13 @@ def test_an_error_page_that_asks_the_database_is_unknown_and_not_an_error(confli
     assert not of(conflict, "errors.N001")
 
 
-def test_makemigrations_that_refuses_is_unknown(conflict):
-    (one,) = of(conflict, "migrations.N005")
+def test_the_own_command_of_the_project_is_asked_and_its_failure_is_unknown(audited):
+    command = "from django.core.management.base import CommandError\ndef Command(*args, **kwargs): raise CommandError('not here')\n"
+    (one,) = of(
+        audited("own", {**GOOD, "books/management/commands/makemigrations.py": command}), "migrations.N005"
+    )
     assert one["severity"] == "unknown"
+    assert "not here" in one["what"]
 
 
 def test_sessions_in_files_are_told(conflict):

@@ -30,6 +30,7 @@ ADVICE = {
     "security.W005",
     "security.W021",
     "security.W019",
+    "templates.W003",
 }
 # Findings of the database's own connection: the probe has none.
 LEVELS = {"CRITICAL": 50, "ERROR": 40, "WARNING": 30, "INFO": 20, "DEBUG": 10}
