@@ -24,7 +24,9 @@ from nuages.hosts.transport import Progress, Transport
 MARKER = "nuages-complete"
 
 
-def build_environment(here: Transport, lock: Lock, store: Path, progress: Progress) -> Environment:
+def build_environment(
+    here: Transport, lock: Lock, store: Path, progress: Progress, *, compile_bytecode: bool = True
+) -> Environment:
     """The environment of a lock; reused when it is there, whole or not at all otherwise.
 
     Two that build the same at once wait for each other; what an interrupted build left is removed.
@@ -35,7 +37,7 @@ def build_environment(here: Transport, lock: Lock, store: Path, progress: Progre
         return environment
     with _writing(store), _only_one(store / f".{key}.lock"):
         if not _is_complete(environment):
-            _build(here, environment, progress)
+            _build(here, environment, progress, compile_bytecode=compile_bytecode)
     return environment
 
 
@@ -50,7 +52,7 @@ def _is_complete(environment: Environment) -> bool:
     return os.path.exists(f"{environment.path}/{MARKER}") and os.path.exists(environment.executable)
 
 
-def _build(here: Transport, environment: Environment, progress: Progress) -> None:
+def _build(here: Transport, environment: Environment, progress: Progress, *, compile_bytecode: bool) -> None:
     lock = environment.lock
     shutil.rmtree(environment.path, ignore_errors=True)
     progress(f"environment {environment.key}: Python {lock.python.version}, {len(lock.versions)} packages")
@@ -60,23 +62,17 @@ def _build(here: Transport, environment: Environment, progress: Progress) -> Non
         ),
         lock,
     )
-    _install(here, environment, progress)
+    _install(here, environment, progress, compile_bytecode=compile_bytecode)
     _write_hook(Path(environment.path))
     Path(environment.path, MARKER).write_text(lock.text, encoding="utf-8")
 
 
-def _install(here: Transport, environment: Environment, progress: Progress) -> None:
+def _install(
+    here: Transport, environment: Environment, progress: Progress, *, compile_bytecode: bool
+) -> None:
     lock = environment.lock
-    arguments = (
-        "pip",
-        "install",
-        "--python",
-        environment.executable,
-        "--no-deps",
-        "--compile-bytecode",
-        "-r",
-        "-",
-    )
+    compiling = ("--compile-bytecode",) if compile_bytecode else ()
+    arguments = ("pip", "install", "--python", environment.executable, "--no-deps", *compiling, "-r", "-")
     command = uv(*arguments, cwd=environment.path, env=dict(lock.index_environment), stdin=lock.text)
     result = here.run(command, _said(progress))
     if not result.ok and re.search(r"hardlink|hard link|reflink|clone", result.stderr, re.IGNORECASE):

@@ -20,6 +20,7 @@ from nuages.environments.python_choice import candidates, is_old, notes_on, runs
 from nuages.environments.requirements import read_wishes
 from nuages.environments.resolver import Resolution, has_wheel, index_environment, refuse, resolve
 from nuages.environments.stack import add_stack
+from nuages.environments.substitutes import fit_to_machine
 from nuages.environments.uv import spell
 from nuages.environments.wishes import Wishes, digest_folder, requirement_name, unique
 from nuages.hosts.transport import Progress, Transport
@@ -116,10 +117,11 @@ def _resolve_project(
     here: Transport, root: Path, wishes: Wishes, hints: Sequence[PythonHint], wanted: str, progress: Progress
 ) -> Kept:
     order = candidates(interpreters(here), hints, wanted)
-    wishes = project_sources.complete(here, root, wishes, order[0])
+    read = project_sources.complete(here, root, wishes, order[0])
+    wishes = fit_to_machine(read)
     progress("resolving the project's requirements")
     best = choose_resolution(here, root, wishes, order)
-    notes = [*notes_on(best.python, hints, wanted)]
+    notes = [*notes_on(best.python, hints, wanted), *wishes.notes[len(read.notes) :]]
     if best.built:
         notes.append(f"built from source, for there is no wheel: {spell(best.built)}")
     return Kept(best.python.version, best.python.path, tuple(sorted(best.lines, key=str.lower)), tuple(notes))

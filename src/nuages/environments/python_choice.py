@@ -108,6 +108,7 @@ def notes_on(python: Python, hints: Sequence[PythonHint], wanted: str) -> tuple[
             f"Python {python.version} gets no security fixes any more; choose a newer one with `python` in nuages.toml"
         )
     unmet = [hint for hint in hints if python.version not in SpecifierSet(hint.spec)] if not wanted else []
+    unmet = list({hint.spec: hint for hint in reversed(unmet)}.values())[::-1]
     notes += [f"{h.where} says {_short(h.spec)}; Python {python.version} is used" for h in unmet[:3]]
     return tuple(notes)
 

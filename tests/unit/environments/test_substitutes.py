@@ -1,0 +1,33 @@
+"""Drivers that need a compiler, on a machine without one."""
+
+from nuages.environments.substitutes import fit_to_machine
+from nuages.environments.wishes import Wishes
+
+
+ASKED = Wishes(
+    lines=(
+        "psycopg2==2.9.11",
+        "psycopg[c,pool]>=3.2",
+        "psycopg-c==3.2.9 ; python_version > '3'",
+        "uWSGI==2.0.31",
+        "django",
+    )
+)
+
+
+def test_a_machine_that_can_compile_gets_what_the_project_asks_for():
+    assert fit_to_machine(ASKED, lambda name: f"/usr/bin/{name}") == ASKED
+
+
+def test_without_a_compiler_the_same_versions_come_as_wheels_and_it_is_told():
+    fitted = fit_to_machine(ASKED, lambda _name: None)
+    assert fitted.lines == (
+        "psycopg2-binary==2.9.11", "psycopg[binary,pool]>=3.2", "psycopg-binary==3.2.9 ; python_version > '3'", "django",
+    )  # fmt: skip
+    assert len(fitted.notes) == 4
+
+
+def test_a_compiler_without_pg_config_still_builds_servers():
+    fitted = fit_to_machine(ASKED, lambda name: "/usr/bin/cc" if name == "cc" else None)
+    assert "uWSGI==2.0.31" in fitted.lines
+    assert "psycopg2-binary==2.9.11" in fitted.lines
