@@ -138,3 +138,24 @@ def test_a_local_package_is_installed_and_its_change_is_another_lock(tmp_path):
     subprocess.run([environment.executable, "-I", "-c", "import core"], check=True)
     (core / "core" / "__init__.py").write_text("x = 2")
     assert lock_of(root, tmp_path / "keep").digest != first.digest
+
+
+def test_a_member_of_a_uv_workspace_is_installed_and_its_change_is_another_lock(tmp_path):
+    from nuages.environments.uv import uv
+
+    root, core = tmp_path / "shop", tmp_path / "shop" / "libs" / "core"
+    (core / "core").mkdir(parents=True)
+    (core / "core" / "__init__.py").write_text("")
+    build = '[build-system]\nrequires = ["hatchling"]\nbuild-backend = "hatchling.build"\n'
+    (core / "pyproject.toml").write_text(f'[project]\nname = "core"\nversion = "1"\n{build}')
+    (root / "pyproject.toml").write_text(
+        '[project]\nname = "shop"\nversion = "1"\nrequires-python = ">=3.11"\ndependencies = ["django==5.2", "core"]\n'
+        '[tool.uv.sources]\ncore = {workspace = true}\n[tool.uv.workspace]\nmembers = ["libs/*"]\n'
+    )
+    HERE.check(uv("lock", "--python", interpreters(HERE)[0].path, cwd=str(root)))
+    first = lock_of(root, tmp_path / "keep")
+    assert first.versions["django"] == "5.2"
+    environment = build_environment(HERE, first, tmp_path / "venvs", lambda _line: None)
+    subprocess.run([environment.executable, "-I", "-c", "import core"], check=True)
+    (core / "core" / "__init__.py").write_text("x = 2")
+    assert lock_of(root, tmp_path / "keep").digest != first.digest

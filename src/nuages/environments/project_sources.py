@@ -12,6 +12,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 from nuages.environments.explain import explain
+from nuages.environments.forms.toml_files import relative
 from nuages.environments.model import Python
 from nuages.environments.resolver import index_environment, pins
 from nuages.environments.uv import uv
@@ -46,9 +47,12 @@ def _export(here: Transport, root: Path, wishes: Wishes, python: Python) -> Wish
     if not result.ok:
         what, detail, hint = explain(result.stderr, python)
         raise EnvironmentBuildError(what, where="uv.lock", detail=detail, hint=hint)
-    lines = tuple(line.removeprefix("-e ") for line in _lines(result.stdout))
-    local = tuple(line.split(" ;")[0].removeprefix("./") for line in lines if line.startswith("./"))
-    return replace(wishes, lines=lines, folders=local, complete=True)
+    lines = tuple(_from_root(wishes.export, line) for line in _lines(result.stdout))
+    return replace(wishes, lines=lines, complete=True)
+
+
+def _from_root(folder: str, line: str) -> str:
+    return f"./{relative(folder, line[2:])}" if line.startswith("./") else line
 
 
 def _lines(text: str) -> tuple[str, ...]:

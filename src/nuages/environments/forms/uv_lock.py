@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -35,12 +36,20 @@ def find(root: Path, folder: str, extras: tuple[str, ...]) -> Wishes | None:
         extras=chosen,
         notes=(*extra_notes, *group_notes),
         fetched=_fetched(lock),
+        folders=_folders(root, folder, lock),
     )
 
 
 def _indexes(lock: str) -> tuple[Secret, ...]:
     found = sorted(set(re.findall(r'^source = \{ registry = "(https?://[^"]+)" \}', lock, re.MULTILINE)))
     return tuple(Secret(url) for url in found if not is_public(url))
+
+
+def _folders(root: Path, folder: str, lock: str) -> tuple[str, ...]:
+    """Members of the workspace and other local packages."""
+    found = re.findall(r'^source = \{ (?:editable|directory) = "([^"]+)" \}', lock, re.MULTILINE)
+    inside = (os.path.normpath(relative(folder, path)) for path in found if path != ".")
+    return tuple(path for path in inside if not path.startswith("..") and (root / path).is_dir())
 
 
 def _fetched(lock: str) -> tuple[str, ...]:
