@@ -120,7 +120,12 @@ def test_given_what_was_missing_it_comes_up(inspect, library):
 def test_nobody_is_asked_for_the_secret_key(inspect):
     text = SETTINGS.replace('"django-insecure-for-tests"', "__import__('os').environ['APP_SECRET']")
     project = inspect({"shop/settings.py": text})
-    assert project.probe.facts["secret_key_names"] == ["APP_SECRET"]
+    assert project.probe.facts["generated_names"] == {"SECRET_KEY": ["APP_SECRET"]}
+
+
+def test_the_secret_key_of_another_service_is_asked_for(inspect):
+    error = missing(inspect, settings("import os\nAWS_SECRET_KEY = os.environ['AWS_SECRET_KEY']\n"))
+    assert [m.name for m in error.missing] == ["AWS_SECRET_KEY"]
 
 
 def test_an_ignored_env_file_that_has_it_is_offered_for_import(inspect):

@@ -173,13 +173,19 @@ def variable(asked: Asking, name: str, failure: Mapping[str, Any], progress: Pro
         return False  # given, and yet refused: the failure itself is the answer
     if name in asked.stand_ins or name in asked.generated:
         return second_try(asked, failure)
-    if re.search(r"(^|_)SECRET_KEY$", name):
+    if is_secret_key(name, asked.files):
         asked.generated.append(name)
         return True
     progress(f"needs {name}")
     asked.stand_ins[name] = placeholder(name, database_for(asked), str(asked.place.root / "tmp"))
     asked.wanted.append(Wanted("variable", name, failure["where"], failure["what"]))
     return True
+
+
+def is_secret_key(name: str, files: Files) -> bool:
+    """Django's own key by its name; AWS_SECRET_KEY and STRIPE_SECRET_KEY are other people's."""
+    own = re.escape(files.settings.split(".")[0].upper())
+    return bool(re.fullmatch(rf"((DJANGO|APP|SITE|{own})_)?SECRET_KEY", name))
 
 
 def second_try(asked: Asking, failure: Mapping[str, Any]) -> bool:

@@ -22,7 +22,7 @@ from nuages.topology.model import Topology
 PolicyFor = Callable[[Path], Mapping[str, Any]]
 
 
-def inspect_project(  # noqa: PLR0917 - the contract's order
+def inspect_project(
     files: Files,
     environment: Environment,
     topology: Topology,
@@ -76,7 +76,7 @@ def finding(
     generated = [name for name in dict.fromkeys(feeding) if name in read and not name.endswith(FILE_NAMES)]
     facts = {
         **answer["facts"],
-        "secret_key_names": generated,
+        "generated_names": {"SECRET_KEY": generated},
         "problems": answer.get("problems", []),
     }
     probe = Probe(

@@ -190,14 +190,12 @@ def file_fields():
     from django.apps import apps as registry
     from django.db.models import FileField
 
-    found = []
-    for model in registry.get_models(include_auto_created=False):
-        for field in model._meta.local_fields:
-            if isinstance(field, FileField):
-                found.append(
-                    {"field": "%s.%s" % (model._meta.label, field.name), "local": is_local(field.storage)}
-                )
-    return found
+    return [
+        {"field": "%s.%s" % (model._meta.label, field.name), "local": is_local(field.storage)}
+        for model in registry.get_models(include_auto_created=False)
+        for field in model._meta.local_fields
+        if isinstance(field, FileField)
+    ]
 
 
 def is_local(storage):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import traceback
@@ -78,7 +79,7 @@ def classify(error, recorder, where):
     unset = recorder.unset_at(where)
     if unset and isinstance(error, (TypeError, AttributeError, ValueError, KeyError)):
         return "missing_variable", unset[0], error
-    return otherwise(error) + (error,)
+    return (*otherwise(error), error)
 
 
 def mentioned(error, recorder):
@@ -97,7 +98,7 @@ def chain(error):
     return seen
 
 
-def classify_one(error, recorder):
+def classify_one(error, recorder):  # noqa: PLR0911 - one line a kind
     text = message_of(error)
     if isinstance(error, KeyError) and error.args and error.args[0] in recorder.unset():
         return "missing_variable", error.args[0]
@@ -144,7 +145,7 @@ def otherwise(error):
     if name in ("OperationalError", "ProgrammingError", "InterfaceError"):
         return "database", ""
     if isinstance(error, OSError):
-        return "missing_file" if error.errno == 2 else "os_error", str(error.filename or "")
+        return "missing_file" if error.errno == errno.ENOENT else "os_error", str(error.filename or "")
     return "error", ""
 
 

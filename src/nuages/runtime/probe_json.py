@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
+import math
 import os
 
 
@@ -14,7 +15,7 @@ def plain(value, depth=DEPTH):
     if value is None or isinstance(value, (bool, int)):
         return value
     if isinstance(value, float):
-        return value if value == value and abs(value) != float("inf") else repr(value)
+        return value if math.isfinite(value) else repr(value)
     if isinstance(value, str):
         return clean(str.__str__(value))
     if depth <= 0:
@@ -34,7 +35,7 @@ def compound(value, depth):
         return sorted((plain(item, depth - 1) for item in value), key=repr)
     if isinstance(value, os.PathLike):
         return clean(os.fspath(value)) if isinstance(os.fspath(value), str) else repr(value)
-    if isinstance(value, datetime.timedelta):
+    if isinstance(value, dt.timedelta):
         return value.total_seconds()
     return clean(str(value))
 
