@@ -17,6 +17,7 @@ REST_SECONDS = (
     1  # after a failure the server is not asked for that long: a hang costs one time-out, not one per key
 )
 _last = {"told": 0.0}
+_resting = {}  # server -> until when; shared by threads, so that a hang costs one of them
 
 # What a method answers when the cache does not.
 MISSES = {
@@ -42,12 +43,13 @@ def _told(error):
 def _safe(name, method, failures):
     @functools.wraps(method)
     def call(self, *args, **kwargs):
-        if time.monotonic() < getattr(self, "_resting_until", 0):
+        server = str(getattr(self, "_servers", ""))
+        if time.monotonic() < _resting.get(server, 0):
             return _miss(name, args, kwargs)
         try:
             return method(self, *args, **kwargs)
         except failures() as error:
-            self._resting_until = time.monotonic() + REST_SECONDS
+            _resting[server] = time.monotonic() + REST_SECONDS
             _told(error)
             return _miss(name, args, kwargs)
 
@@ -72,6 +74,17 @@ def _made_safe(base, failures):
     return type("Safe", (base,), methods)
 
 
+class AskOnce:
+    """redis tries a lost server again for seconds, by itself: the page would wait that long for a miss."""
+
+    def __init__(self, server, params):
+        from redis.backoff import NoBackoff
+        from redis.retry import Retry
+
+        options = {"retry": Retry(NoBackoff(), 0), **(params.get("OPTIONS") or {})}
+        super().__init__(server, {**params, "OPTIONS": options})
+
+
 def _redis_failures():
     import redis
 
@@ -90,7 +103,7 @@ def __getattr__(name):
     if name == "SafeRedisCache":
         from django.core.cache.backends.redis import RedisCache
 
-        made = _made_safe(RedisCache, _redis_failures)
+        made = _made_safe(type("Once", (AskOnce, RedisCache), {}), _redis_failures)
     elif name == "SafeMemcached":
         from django.core.cache.backends.memcached import PyMemcacheCache
 

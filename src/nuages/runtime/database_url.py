@@ -37,7 +37,8 @@ def parse(url):
     scheme, colon, rest = url.strip().partition(":")
     scheme = scheme.lower().replace("+psycopg2", "").replace("+psycopg", "").replace("+pymysql", "")
     if not colon or scheme not in ENGINES:
-        raise ValueError("DATABASE_URL starts with %r; known: %s" % (scheme[:20], ", ".join(sorted(ENGINES))))
+        begin = " starts with %r;" % scheme[:20] if rest.startswith("//") else " has no scheme;"
+        raise ValueError("DATABASE_URL%s known: %s" % (begin, ", ".join(sorted(ENGINES))))
     rest, _, query = rest.partition("?")
     entry = {"ENGINE": ENGINES[scheme]}
     if scheme in ("sqlite", "sqlite3", "spatialite"):
@@ -80,9 +81,7 @@ def host_and_port(address):
         return ",".join(pair[0] for pair in pairs), ",".join(pair[2] for pair in pairs).strip(",")
     host, _, port = address.partition(":")
     if port and not port.isdigit():
-        raise ValueError(
-            "the port in DATABASE_URL is not a number; percent-encode @, / and : in the password"
-        )
+        raise ValueError("the port in DATABASE_URL is not a number; percent-encode @, / and : in the password")
     return host, port
 
 
@@ -99,7 +98,5 @@ def with_options(entry, query):
         elif name == "host" and not entry.get("HOST"):
             entry["HOST"] = value  # a unix socket's directory
         else:
-            options[name] = (
-                int(value) if value.isdigit() else {"true": True, "false": False}.get(value.lower(), value)
-            )
+            options[name] = int(value) if value.isdigit() else {"true": True, "false": False}.get(value.lower(), value)
     return {**entry, "OPTIONS": options} if options else entry

@@ -51,6 +51,31 @@ class Tolerant:
                 logger.error("the static file %r is not in the release; a page refers to it", name)  # noqa: TRY400 - a traceback says nothing more
             return name
 
+    def post_process(self, paths, dry_run=False, **options):
+        """Stylesheets and scripts that are not UTF-8 are hashed as they are; Django would stop at them."""
+        unreadable = (
+            {}
+            if dry_run
+            else {
+                name: place
+                for name, place in paths.items()
+                if name.endswith((".css", ".js", ".mjs")) and not _is_text(*place)
+            }
+        )
+        yield from super().post_process(
+            {name: place for name, place in paths.items() if name not in unreadable}, dry_run, **options
+        )
+        for name, (storage, path) in unreadable.items():
+            with storage.open(path) as file:
+                hashed = self.hashed_name(name, file)
+                file.seek(0)
+                if not self.exists(hashed):
+                    hashed = self._save(hashed, file)
+            self.hashed_files[self.hash_key(self.clean_name(name))] = self.clean_name(hashed)
+            yield name, hashed, True
+        if unreadable:
+            self.save_manifest()
+
     def url_converter(self, name, *args, **kwargs):
         convert = super().url_converter(name, *args, **kwargs)
 
@@ -67,6 +92,15 @@ class Tolerant:
                 ) from error
 
         return converter
+
+
+def _is_text(storage, path):
+    with storage.open(path) as file:
+        try:
+            file.read().decode("utf-8")
+        except UnicodeDecodeError:
+            return False
+    return True
 
 
 def third_party(name):
