@@ -36,25 +36,18 @@ class Verbs(click.Group):
             return command.get_command(ctx, sub)
         return command
 
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
             import difflib
 
             close = difflib.get_close_matches(args[0], self.list_commands(ctx), 1)
-            raise click.UsageError(
-                f"{error.message} Did you mean {close[0]}?" if close else error.message, ctx
-            ) from error
+            raise click.UsageError(f"{error.message} Did you mean {close[0]}?" if close else error.message, ctx) from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         for title, verbs in VERBS.items():
-            rows = [
-                (verb, (self.get_command(ctx, verb) or click.Command(verb)).get_short_help_str(90))
-                for verb in verbs
-            ]
+            rows = [(verb, (self.get_command(ctx, verb) or click.Command(verb)).get_short_help_str(90)) for verb in verbs]
             with formatter.section(title):
                 formatter.write_dl(rows)
 
@@ -83,7 +76,8 @@ def main() -> None:
     """Run a verb; a NuagesError becomes one red line and one grey."""
     verbose = "-v" in sys.argv or "--verbose" in sys.argv
     try:
-        root(prog_name="nuages", standalone_mode=False)
+        status = root(prog_name="nuages", standalone_mode=False)
+        sys.exit(status if isinstance(status, int) else 0)
     except NuagesError as error:
         from nuages.cli.console import show_error
 

@@ -12,9 +12,7 @@ from nuages.engine.request import Request
 from nuages.settings.configuration import Configuration, load_configuration
 
 
-def apply_change(
-    site: Site, change: Callable[[Configuration], Configuration], what: str, *, as_json: bool
-) -> None:
+def apply_change(site: Site, change: Callable[[Configuration], Configuration], what: str, *, as_json: bool) -> None:
     """Deploy the live build under the changed configuration; with nothing live, keep it for the first `up`."""
     ctx = click.get_current_context()
     live = site.live()

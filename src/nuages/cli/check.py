@@ -33,9 +33,7 @@ def command(ctx: click.Context, path: str | None, fail_on: str, as_json: bool) -
     site = site_at(root_of(ctx, path))
     console = terminal(ctx, as_json=as_json)
     live = site.live()
-    inspected = inspect_here(
-        Work(site.topology, live, load_configuration(live.config), site.here, console.progress)
-    )
+    inspected = inspect_here(Work(site.topology, live, load_configuration(live.config), site.here, console.progress))
     console.progress("checking")
     findings = audit(inspected, site.topology, live, site.here)
     console.clear()

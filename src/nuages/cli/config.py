@@ -90,9 +90,7 @@ def set_(site: Site, assignments: tuple[str, ...], files: tuple[str, ...], as_js
     """Set variables (NAME= sets an empty value). NAME=- reads the value from standard input."""
     if not assignments and not files:
         raise UsageError("nothing to set", hint="nuages config set NAME=VALUE")
-    values = {
-        k: sys.stdin.read().rstrip("\n") if v == "-" else v for k, v in parse_assignments(assignments).items()
-    }
+    values = {k: sys.stdin.read().rstrip("\n") if v == "-" else v for k, v in parse_assignments(assignments).items()}
     contents = dict(_read_file(word) for word in files)
 
     def change(config: Configuration) -> Configuration:
@@ -108,9 +106,7 @@ def set_(site: Site, assignments: tuple[str, ...], files: tuple[str, ...], as_js
 def _read_file(word: str) -> tuple[str, str]:
     path, equals, source = word.partition("=")
     if not equals or not source.startswith("@"):
-        raise UsageError(
-            f"{word!r} is not PATH=@FILE", hint="nuages config set --file config/keys.json=@keys.json"
-        )
+        raise UsageError(f"{word!r} is not PATH=@FILE", hint="nuages config set --file config/keys.json=@keys.json")
     try:
         return path, Path(source[1:]).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

@@ -23,9 +23,7 @@ COLOURS = {"+": "green", "~": "yellow", "-": "red", "!": "magenta", "?": "cyan"}
 class Terminal:
     """Tells a person. Long stages show one line that changes; each step stays once it is done."""
 
-    def __init__(
-        self, *, as_json: bool = False, verbose: bool = False, ask: bool = False, only_plan: bool = False
-    ) -> None:
+    def __init__(self, *, as_json: bool = False, verbose: bool = False, ask: bool = False, only_plan: bool = False) -> None:
         self.as_json, self.verbose, self.ask, self.only_plan = as_json, verbose, ask, only_plan
         self.whys: dict[str, str] = {}
         self.live = sys.stderr.isatty() and not as_json
@@ -159,10 +157,7 @@ def table(rows: Sequence[tuple[str, ...]], header: tuple[str, ...] = ()) -> str:
     """Columns as wide as what is in them."""
     everything = [header, *rows] if header else rows
     widths = [max(len(row[i]) for row in everything) for i in range(len(everything[0]))] if everything else []
-    lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in everything
-    ]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in everything]
     if header and lines:
         lines[0] = click.style(lines[0], dim=True)
     return "\n".join(lines)

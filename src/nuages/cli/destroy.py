@@ -21,13 +21,8 @@ def command(site: Site, name: str | None, keep_data: bool) -> None:
     if not live.site and not live.config:
         raise UsageError(f"there is no site called {site.topology.name} here")
     if name is None:
-        click.echo(
-            f"This removes {site.layout.dir}"
-            + ("" if keep_data else ", with its database and uploaded files")
-        )
-        name = click.prompt(
-            f"Type the site's name ({site.topology.name}) to go on", default="", show_default=False
-        )
+        click.echo(f"This removes {site.layout.dir}" + ("" if keep_data else ", with its database and uploaded files"))
+        name = click.prompt(f"Type the site's name ({site.topology.name}) to go on", default="", show_default=False)
     if name != site.topology.name:
         raise UsageError(f"{name!r} is not its name; nothing was removed")
     stop(site)
@@ -37,6 +32,4 @@ def command(site: Site, name: str | None, keep_data: bool) -> None:
                 shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
     else:
         shutil.rmtree(site.layout.dir)
-    click.echo(
-        f"{site.topology.name} is gone" + (f"; its data stays in {site.layout.dir}" if keep_data else "")
-    )
+    click.echo(f"{site.topology.name} is gone" + (f"; its data stays in {site.layout.dir}" if keep_data else ""))

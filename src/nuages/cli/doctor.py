@@ -25,9 +25,7 @@ def command(site: Site) -> None:
     wrong = 0
     for good, what, hint in examine(site):
         mark = click.style("ok  ", fg="green") if good else click.style("bad ", fg="red")
-        click.echo(
-            f"{mark} {what}" + (click.style(f"\n     hint: {hint}", dim=True) if hint and not good else "")
-        )
+        click.echo(f"{mark} {what}" + (click.style(f"\n     hint: {hint}", dim=True) if hint and not good else ""))
         wrong += not good
     click.get_current_context().exit(1 if wrong else 0)
 

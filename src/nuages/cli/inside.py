@@ -51,9 +51,7 @@ def enter(site: Site, argv: tuple[str, ...]) -> None:
     except FileNotFoundError as error:
         from nuages.errors import UsageError
 
-        raise UsageError(
-            f"there is no command called {argv[0]}", hint="a manage.py command: nuages manage ..."
-        ) from error
+        raise UsageError(f"there is no command called {argv[0]}", hint="a manage.py command: nuages manage ...") from error
 
 
 def manage(site: Site, *words: str) -> None:

@@ -23,10 +23,6 @@ def command(ctx: click.Context, path: str | None, as_json: bool) -> None:
     site = site_at(root_of(ctx, path))
     console = terminal(ctx, as_json=as_json)
     live = site.live()
-    inspected = inspect_here(
-        Work(site.topology, live, load_configuration(live.config), site.here, console.progress)
-    )
+    inspected = inspect_here(Work(site.topology, live, load_configuration(live.config), site.here, console.progress))
     console.clear()
-    click.echo(
-        json.dumps(project_as_json(inspected.project), indent=1) if as_json else report(inspected.project)
-    )
+    click.echo(json.dumps(project_as_json(inspected.project), indent=1) if as_json else report(inspected.project))

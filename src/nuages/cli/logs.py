@@ -24,9 +24,7 @@ STAMP = re.compile(r"^\[?(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)")
 @click.option("--since", metavar="AGO", help="Only what is younger: 10m, 2h, 1d.")
 @click.option("--grep", metavar="PATTERN", help="Only lines in which this regular expression is found.")
 @with_site
-def command(
-    site: Site, names: tuple[str, ...], following: bool, lines: int, since: str | None, grep: str | None
-) -> None:
+def command(site: Site, names: tuple[str, ...], following: bool, lines: int, since: str | None, grep: str | None) -> None:
     """Show the logs of all processes, or of those named."""
     site.deployed()
     keep = _filter(since, grep)
@@ -62,9 +60,7 @@ def last_lines(path: Path, count: int) -> list[str]:
     return lines[-count:] if count else []
 
 
-def follow(
-    site: Site, names: tuple[str, ...], lines: int = 10, keep: Callable[[str], bool] = lambda _line: True
-) -> None:
+def follow(site: Site, names: tuple[str, ...], lines: int = 10, keep: Callable[[str], bool] = lambda _line: True) -> None:
     """Show lines as they come, until interrupted; files that appear or are rotated are followed too."""
     places: dict[str, tuple[int, int]] = {}
     for name, path in log_files(site, names).items():

@@ -16,6 +16,4 @@ def command(site: Site, as_json: bool) -> None:
     """Start the live release anew beside itself and move the traffic, without losing a request."""
     ctx = click.get_current_context()
     site.deployed()
-    deploy(
-        Request(root=root_of(ctx), what="restart", source="live", force=True), terminal(ctx, as_json=as_json)
-    )
+    deploy(Request(root=root_of(ctx), what="restart", source="live", force=True), terminal(ctx, as_json=as_json))

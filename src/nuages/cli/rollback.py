@@ -39,6 +39,4 @@ def command(site: Site, release: str | None, only_plan: bool, force: bool, as_js
     deploy(request, terminal(ctx, as_json=as_json, only_plan=only_plan))
     after = site.live()
     if not as_json and not only_plan:
-        click.echo(
-            f"v{after.number} is live at {url_of(after, site.topology)}: code and configuration of v{number}"
-        )
+        click.echo(f"v{after.number} is live at {url_of(after, site.topology)}: code and configuration of v{number}")

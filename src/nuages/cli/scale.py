@@ -52,9 +52,7 @@ def _check_names(site: Site, scale: dict[str, int]) -> None:
     names = {"web", *(p["name"] for p in manifest["processes"] if p["kind"] != "release")}
     unknown = sorted(set(scale) - names)
     if unknown:
-        raise UsageError(
-            f"there is no process called {', '.join(unknown)}", hint="known: " + ", ".join(sorted(names))
-        )
+        raise UsageError(f"there is no process called {', '.join(unknown)}", hint="known: " + ", ".join(sorted(names)))
     if scale.get("web") == 0:
         raise UsageError(
             "web=0 would leave nobody to answer",

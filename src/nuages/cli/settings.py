@@ -24,9 +24,7 @@ def _inspected(ctx: click.Context, *, as_json: bool) -> Inspected:
     site = site_at(root_of(ctx))
     console = terminal(ctx, as_json=as_json)
     live = site.live()
-    inspected = inspect_here(
-        Work(site.topology, live, load_configuration(live.config), site.here, console.progress)
-    )
+    inspected = inspect_here(Work(site.topology, live, load_configuration(live.config), site.here, console.progress))
     console.clear()
     return inspected
 

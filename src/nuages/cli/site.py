@@ -20,9 +20,7 @@ from nuages.release.layout import Layout, local_site
 from nuages.topology import Topology, find_root, load_topology
 
 
-json_option = click.option(
-    "--json", "as_json", is_flag=True, help="For machines: one JSON object (or one a line)."
-)
+json_option = click.option("--json", "as_json", is_flag=True, help="For machines: one JSON object (or one a line).")
 path_argument = click.argument("path", required=False, type=click.Path(file_okay=False))
 
 
@@ -68,12 +66,8 @@ def with_site(function: Callable[..., Any]) -> Callable[..., Any]:
     return inner
 
 
-def terminal(
-    ctx: click.Context, *, as_json: bool = False, ask: bool = False, only_plan: bool = False
-) -> Terminal:
-    return Terminal(
-        as_json=as_json, verbose=(ctx.obj or {}).get("verbose", False), ask=ask, only_plan=only_plan
-    )
+def terminal(ctx: click.Context, *, as_json: bool = False, ask: bool = False, only_plan: bool = False) -> Terminal:
+    return Terminal(as_json=as_json, verbose=(ctx.obj or {}).get("verbose", False), ask=ask, only_plan=only_plan)
 
 
 def url_of(live: Live, topology: Topology) -> str:

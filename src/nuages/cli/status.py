@@ -50,9 +50,7 @@ def facts_of(site: Site, live: Live) -> dict[str, Any]:
         "maintenance": live.maintenance,
         "dir": str(live.layout.dir),
         "processes": generation.get("processes", []),
-        "draining": [
-            n for n, g in live.supervisor.get("generations", {}).items() if g.get("state") == "draining"
-        ],
+        "draining": [n for n, g in live.supervisor.get("generations", {}).items() if g.get("state") == "draining"],
     }
 
 

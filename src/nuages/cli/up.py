@@ -35,13 +35,9 @@ def deploy_options(function: Any) -> Any:
             type=click.IntRange(1, 65535),
             help="Listen here, and remember it. Default: the first free port from 8000 on.",
         ),
-        click.option(
-            "--bind", metavar="ADDRESS", help="Listen on this address. Default: 127.0.0.1, this machine only."
-        ),
+        click.option("--bind", metavar="ADDRESS", help="Listen on this address. Default: 127.0.0.1, this machine only."),
         click.option("--no-check", is_flag=True, help="Don't let the audit stop it."),
-        click.option(
-            "--adopt", is_flag=True, help="The project's folder has moved: take over the site it left."
-        ),
+        click.option("--adopt", is_flag=True, help="The project's folder has moved: take over the site it left."),
         click.option("--ask", is_flag=True, help="Show the plan and ask before applying it."),
         json_option,
     ]

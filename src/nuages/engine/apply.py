@@ -19,9 +19,7 @@ def apply(plan: Plan, here: Transport, live: Live, token: str, report: Report) -
     _batch(plan.settle, here, live, token, report, settling=True)
 
 
-def _batch(
-    steps: Iterable[Step], here: Transport, live: Live, token: str, report: Report, *, settling: bool
-) -> None:
+def _batch(steps: Iterable[Step], here: Transport, live: Live, token: str, report: Report, *, settling: bool) -> None:
     sent = [{"text": str(s), "deploy": token, "ops": list(s.ops), "undo": list(s.undo)} for s in steps]
     if not sent:
         return

@@ -35,7 +35,7 @@ def compose(
     same = bool(live.release) and _identity(live.release or {}) == (build.id, config.version, digest)
     number = live.number if same else live.number + 1
     generated = tuple(policy.get("generated_names", {}).get("SECRET_KEY", ()))
-    environ = process_environment(config, generated)
+    environ = {**policy.get("selectors", {}), **process_environment(config, generated)}
     release_dir = live.layout.numbered(number)
     env = {
         **environ,
@@ -81,7 +81,6 @@ def compose(
         generation=generation,
         spec=spec,
         listen=f"{topology.bind}:{policy['port']}",
-        snapshots=(),
         new=not same,
         why=why or ("" if same else _what_changed(live.release, build, config)),
     )
@@ -133,9 +132,5 @@ def _what_changed(release: Mapping[str, Any] | None, build: Build, config: Confi
     if not release:
         return "first deploy"
     if release["build"] != build.id:
-        return (
-            "code changed"
-            if release.get("venv") == build.manifest.get("venv")
-            else "code and packages changed"
-        )
+        return "code changed" if release.get("venv") == build.manifest.get("venv") else "code and packages changed"
     return f"config v{config.version}" if release["config"] != config.version else "topology changed"

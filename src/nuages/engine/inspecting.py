@@ -90,10 +90,7 @@ def _environment(work: Work, files: Files, interface: str) -> Environment:
 
 def _drivers(config: Configuration) -> tuple[str, ...]:
     """A database or cache that the configuration names needs its driver, where the project does not bring one."""
-    schemes = {
-        name: config.env.get(name, "").split(":", 1)[0].lower()
-        for name in ("DATABASE_URL", "CACHE_URL", "REDIS_URL")
-    }
+    schemes = {name: config.env.get(name, "").split(":", 1)[0].lower() for name in ("DATABASE_URL", "CACHE_URL", "REDIS_URL")}
     drivers = []
     if schemes["DATABASE_URL"].startswith(("postgres", "postgis", "pgsql")):
         drivers.append("psycopg[binary]>=3.1.8")
@@ -154,7 +151,7 @@ def policy_of(
         interface=interface,
         generated_names=generated,
     )
-    return {**policy, "maintenance_file": str(layout.maintenance)}
+    return {**policy, "maintenance_file": str(layout.maintenance), "selectors": dict(files.selectors)}
 
 
 def port_of(topology: Topology, live: Live) -> int:

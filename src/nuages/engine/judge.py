@@ -59,9 +59,7 @@ def _judge(report: Mapping[str, Any], desired: Desired, rehearsal: Rehearsal | N
 
 def _stop(judgement: Judgement) -> None:
     if judgement.conflicts or judgement.stops or judgement.failed:
-        what = (
-            "migrations conflict" if judgement.conflicts else "a migration can't run beside the live release"
-        )
+        what = "migrations conflict" if judgement.conflicts else "a migration can't run beside the live release"
         what = "a migration fails on a copy of the database" if judgement.failed else what
         raise MigrationError(f"{what}; nothing was changed", detail=explain(judgement))
 
@@ -82,16 +80,9 @@ def _check_fits(desired: Desired, here: Transport, folder: Path, progress: Progr
 
 
 def _database_changed(desired: Desired, live: Live, here: Transport) -> bool:
-    before = (
-        here.read({"env": {"kind": "json", "path": str(live.layout.numbered(live.number) / "env.json")}})[
-            "env"
-        ]
-        or {}
-    )
+    before = here.read({"env": {"kind": "json", "path": str(live.layout.numbered(live.number) / "env.json")}})["env"] or {}
     changed = {name for name, _value in set(before.items()) ^ set(desired.environ.items())}
-    return any(
-        "DATABASE" in name or "POSTGRES" in name or name.startswith(("DB_", "SQL_")) for name in changed
-    )
+    return any("DATABASE" in name or "POSTGRES" in name or name.startswith(("DB_", "SQL_")) for name in changed)
 
 
 def _report(desired: Desired, here: Transport, folder: Path) -> dict[str, Any]:

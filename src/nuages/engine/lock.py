@@ -23,9 +23,9 @@ def deploy_lock(here: Transport, layout: Layout, what: str) -> Iterator[str]:
     """Hold the site's lock while the block runs; yields the deploy's token. Raises LockHeldError naming the holder."""
     token = secrets.token_hex(2)
     owner = {"user": user(), "host": platform.node(), "pid": os.getpid(), "what": what}
-    answer = here.read(
-        {"lock": {"kind": "lock", "path": str(layout.lock), "token": token, "owner": owner, "seconds": LEASE}}
-    )["lock"]
+    answer = here.read({"lock": {"kind": "lock", "path": str(layout.lock), "token": token, "owner": owner, "seconds": LEASE}})[
+        "lock"
+    ]
     if not answer.get("taken"):
         raise LockHeldError(*_held(answer["holder"]))
     try:

@@ -8,7 +8,6 @@ from typing import Any
 
 from nuages.components.contract import Machine, Placement
 from nuages.components.supervisor import Supervisor
-from nuages.hosts.command import Command
 from nuages.migrations.model import Judgement
 from nuages.release.layout import Layout
 from nuages.settings.configuration import Configuration
@@ -30,6 +29,7 @@ class Live:
     builds: tuple[str, ...]
     venvs: tuple[str, ...]
     supervisor: Mapping[str, Any]  # its status; empty when it does not run
+    unfinished: Mapping[str, Any] | None = None  # migrations that a deploy left for after its switch
     programs: str = ""  # version of the supervisor's programs that lies there
     maintenance: bool = False
     free_port: int = 0  # the first free one from 8000 on, when the site has none yet
@@ -62,7 +62,6 @@ class Desired:
     generation: str
     spec: Mapping[str, Any]
     listen: str
-    snapshots: tuple[Command, ...]  # taken before what can't be taken back
     new: bool  # a new numbered release; else the live one, brought (back) up
     why: str
 

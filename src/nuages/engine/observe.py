@@ -37,6 +37,7 @@ def observe(here: Transport, layout: Layout, topology: Topology | None = None) -
         builds=tuple(site["builds"]),
         venvs=tuple(site["venvs"]),
         supervisor=_supervisor(answers["supervisor"]),
+        unfinished=_readable(site["unfinished"]),
         programs=site["programs"],
         maintenance=site["maintenance"],
         free_port=answers["port"]["port"],
@@ -44,9 +45,7 @@ def observe(here: Transport, layout: Layout, topology: Topology | None = None) -
 
 
 def _machine(host: Mapping[str, Any]) -> Machine:
-    return Machine(
-        cores=host["cores"], memory=host["memory"], python=host["python_path"], python_version=host["python"]
-    )
+    return Machine(cores=host["cores"], memory=host["memory"], python=host["python_path"], python_version=host["python"])
 
 
 def _supervisor(answer: Mapping[str, Any] | None) -> Mapping[str, Any]:

@@ -69,9 +69,7 @@ def _stop_on_errors(findings: tuple[Finding, ...]) -> None:
         lines += [f"    {finding.hint}"] if finding.hint else []
     count = "1 finding" if len(errors) == 1 else f"{len(errors)} findings"
     hint = "`nuages check` tells more; to decide otherwise, silence the id with a reason in nuages.toml"
-    raise CheckError(
-        f"{count} would break the site or leak in production", detail="\n".join(lines), hint=hint
-    )
+    raise CheckError(f"{count} would break the site or leak in production", detail="\n".join(lines), hint=hint)
 
 
 def _from_release(request: Request, topology: Topology, live: Live) -> Prepared:
@@ -85,9 +83,7 @@ def _from_release(request: Request, topology: Topology, live: Live) -> Prepared:
     build = load_build(live.layout, release["build"])
     if not Path(build.manifest["environment"], "bin", "python").exists():
         hint = "`nuages up` builds it again from the project"
-        raise ReleaseError(
-            f"the environment of v{number} is gone", where=build.manifest["environment"], hint=hint
-        )
+        raise ReleaseError(f"the environment of v{number} is gone", where=build.manifest["environment"], hint=hint)
     policy = json.loads((live.layout.numbered(number) / "policy.json").read_text())
     today = {
         "domains": list(topology.domains),
@@ -136,11 +132,12 @@ def _build(work: Work, inspected: Inspected) -> Prepared:
         interface=project.interface,
         generated=generated,
     )
-    environ = _placeholders(work.config, tuple(generated["SECRET_KEY"]))
+    environ = {
+        **project.files.selectors,
+        **_placeholders(work.config, tuple(generated["SECRET_KEY"])),
+    }
     files = tuple(work.config.files)
-    build = build_release(
-        project, inspected.source, live.layout, id_, policy, environ, work.here, work.progress, files
-    )
+    build = build_release(project, inspected.source, live.layout, id_, policy, environ, work.here, work.progress, files)
     return Prepared(build, policy)
 
 

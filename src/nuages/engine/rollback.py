@@ -12,24 +12,18 @@ from nuages.settings.configuration import Configuration, load_configuration, rol
 
 def target_of(live: Live, wish: str | None) -> int:
     """The number meant: vN, or the newest release before the live one that is not the same as it."""
-    earlier = sorted(
-        (r for r in live.numbered.values() if r["number"] < live.number), key=lambda r: -r["number"]
-    )
+    earlier = sorted((r for r in live.numbered.values() if r["number"] < live.number), key=lambda r: -r["number"])
     if wish is None:
         now = live.release or {}
         different = [r for r in earlier if (r["build"], r["config"]) != (now["build"], now["config"])]
         if not different:
-            raise ReleaseError(
-                "there is no earlier release to go back to", hint="`nuages releases` lists what is on disk"
-            )
+            raise ReleaseError("there is no earlier release to go back to", hint="`nuages releases` lists what is on disk")
         # A rollback of a rollback goes further back, not forth again.
         undone = now.get("rollback_to")
         older = [r for r in different if undone is None or r["number"] < undone]
         return int((older or different)[0]["number"])
     if not wish.removeprefix("v").isdigit():
-        raise UsageError(
-            f"{wish!r} is not a release", hint="nuages rollback v3; `nuages releases` lists them"
-        )
+        raise UsageError(f"{wish!r} is not a release", hint="nuages rollback v3; `nuages releases` lists them")
     number = int(wish.removeprefix("v"))
     if number == live.number:
         raise UsageError(f"v{number} is the live release")
@@ -41,9 +35,7 @@ def target_of(live: Live, wish: str | None) -> int:
     return number
 
 
-def earlier_configuration(
-    here: Transport, live: Live, number: int
-) -> Callable[[Configuration], Configuration]:
+def earlier_configuration(here: Transport, live: Live, number: int) -> Callable[[Configuration], Configuration]:
     version = live.numbered[f"v{number}"]["config"]
     stored = here.read({"config": {"kind": "json", "path": str(live.layout.config(version))}})["config"]
     if stored is None:

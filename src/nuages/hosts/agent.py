@@ -56,6 +56,7 @@ def read_site(dir):
         "builds": [n for n in _names(os.path.join(dir, "releases")) if not n.endswith(".partial")],
         "venvs": _names(os.path.join(dir, "venvs")),
         "lock": read_json(os.path.join(dir, "lock.json")),
+        "unfinished": read_json(os.path.join(dir, "unfinished.json")),
         "programs": _target(os.path.join(dir, "keeper", "current")),
         "maintenance": os.path.exists(os.path.join(dir, "shared", "maintenance")),
         "now": time.time(),
@@ -71,7 +72,7 @@ def _target(path):
 
 def _names(path):
     try:
-        return sorted(os.listdir(path))
+        return sorted(name for name in os.listdir(path) if not name.startswith("."))
     except OSError:
         return []
 
@@ -192,9 +193,7 @@ def read_unlock(path, token):
 def read_supervisor(program, dir):
     if not os.path.exists(program):
         return None
-    return read_command(
-        [getattr(sys, "_base_executable", sys.executable), "-I", "-S", program, dir, "status"], timeout=15
-    )
+    return read_command([getattr(sys, "_base_executable", sys.executable), "-I", "-S", program, dir, "status"], timeout=15)
 
 
 def read_free_port(after, bind="127.0.0.1"):

@@ -53,7 +53,5 @@ class Result:
         return "\n".join([line for line in text.splitlines() if line.strip()][-lines:])
 
 
-def run(
-    *argv: str, cwd: str = "", env: Mapping[str, str | Secret] | None = None, timeout: float = 600
-) -> Command:
+def run(*argv: str, cwd: str = "", env: Mapping[str, str | Secret] | None = None, timeout: float = 600) -> Command:
     return Command(argv=tuple(argv), cwd=cwd, env=dict(env or {}), timeout=timeout)

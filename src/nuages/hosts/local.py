@@ -59,11 +59,7 @@ class LocalTransport:
     name = "localhost"
 
     def run(self, command: Command, progress: Progress | None = None) -> Result:
-        env = (
-            {**os.environ, **command.environment()}
-            if command.inherit
-            else clean_environment(command.environment())
-        )
+        env = {**os.environ, **command.environment()} if command.inherit else clean_environment(command.environment())
         try:
             process = subprocess.Popen(
                 command.argv,
@@ -78,9 +74,7 @@ class LocalTransport:
             raise HostError(f"can't start {command.argv[0]}: {error.strerror}", where=self.name) from error
         return self._communicate(process, command, progress)
 
-    def _communicate(
-        self, process: subprocess.Popen[bytes], command: Command, progress: Progress | None
-    ) -> Result:
+    def _communicate(self, process: subprocess.Popen[bytes], command: Command, progress: Progress | None) -> Result:
         chunks: dict[str, list[str]] = {"stdout": [], "stderr": []}
 
         def drain(name: str) -> None:
@@ -103,9 +97,7 @@ class LocalTransport:
             process.wait(command.timeout)
         except subprocess.TimeoutExpired as error:
             end_group(process)
-            raise CommandTimeoutError(
-                f"{command} took longer than {command.timeout:g} s", where=self.name
-            ) from error
+            raise CommandTimeoutError(f"{command} took longer than {command.timeout:g} s", where=self.name) from error
         except BaseException:
             end_group(process)
             raise
@@ -116,22 +108,16 @@ class LocalTransport:
     def check(self, command: Command, progress: Progress | None = None) -> Result:
         result = self.run(command, progress)
         if not result.ok:
-            raise CommandError(
-                f"{command} ended with {result.status}", where=self.name, detail=result.tail(12)
-            )
+            raise CommandError(f"{command} ended with {result.status}", where=self.name, detail=result.tail(12))
         return result
 
     def read(self, questions: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
         return self._agent({"read": questions}, lambda _event: None)
 
-    def write(
-        self, steps: Iterable[Mapping[str, Any]], journal: str, progress: Callable[[dict[str, Any]], None]
-    ) -> None:
+    def write(self, steps: Iterable[Mapping[str, Any]], journal: str, progress: Callable[[dict[str, Any]], None]) -> None:
         self._agent({"write": list(steps), "journal": journal}, progress)
 
-    def _agent(
-        self, request: Mapping[str, Any], progress: Callable[[dict[str, Any]], None]
-    ) -> dict[str, Any]:
+    def _agent(self, request: Mapping[str, Any], progress: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
         """Pipe a request to the agent; its answers are JSON lines after a marker, so that noise is skipped."""
         answer: dict[str, Any] = {}
         failure: dict[str, Any] = {}

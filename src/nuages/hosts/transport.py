@@ -29,7 +29,5 @@ class Transport(Protocol):
     def read(self, questions: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
         """Ask the agent several questions in one round trip; answers by the same keys (see hosts/agent.py)."""
 
-    def write(
-        self, steps: Iterable[Mapping[str, Any]], journal: str, progress: Callable[[dict[str, Any]], None]
-    ) -> None:
+    def write(self, steps: Iterable[Mapping[str, Any]], journal: str, progress: Callable[[dict[str, Any]], None]) -> None:
         """Have the agent carry out steps in order, journalled on the host before and after each."""

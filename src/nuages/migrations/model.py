@@ -93,6 +93,7 @@ class Judgement:
     breaks_old: tuple[Break, ...] = ()  # the live release's code against the migrated schema
     rehearsed: str = ""  # how it was tried: "on a copy of db.sqlite3 (0.4 s)" or ""
     snapshot: bool = False  # take one before
+    snapshot_told: str = ""  # its size and time, told before: "about 120 MB, 1 s"
     rollback: str = ""  # what a rollback from here may do, in a sentence
     alias: str = "default"
     failed: str = ""  # the rehearsal failed: the migration and the database's words

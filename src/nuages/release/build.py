@@ -55,9 +55,7 @@ def runtime_digest() -> str:
 
 def build_id(source: Source, environment_key: str, choices: Mapping[str, Any]) -> str:
     """Same files, same lock and Python, same overlay, same build choices: same id."""
-    text = json.dumps(
-        [source.digest, environment_key, runtime_digest(), choices], sort_keys=True, default=str
-    )
+    text = json.dumps([source.digest, environment_key, runtime_digest(), choices], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
@@ -97,9 +95,7 @@ def build_release(
         partial.rename(path)
     except OSError as error:
         hint = "free some space and run the same command again" if error.errno == 28 else ""  # noqa: PLR2004
-        raise ReleaseError(
-            f"can't write the release: {error.strerror}", where=str(error.filename or path), hint=hint
-        ) from error
+        raise ReleaseError(f"can't write the release: {error.strerror}", where=str(error.filename or path), hint=hint) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return Build(id_, path, manifest)
@@ -127,9 +123,7 @@ def _fill(
     config_files: tuple[str, ...],
 ) -> None:
     copy_source(source, partial / "source")
-    shutil.copytree(
-        RUNTIME, partial / "runtime" / "nuages_runtime", ignore=shutil.ignore_patterns("__pycache__")
-    )
+    shutil.copytree(RUNTIME, partial / "runtime" / "nuages_runtime", ignore=shutil.ignore_patterns("__pycache__"))
     link_writable(partial / "source", layout, project.files.writable)
     link_config_files(partial / "source", layout, config_files)
     _front_end(partial / "source", project, environ, here, progress)
@@ -196,9 +190,7 @@ def link_config_files(source: Path, layout: Layout, names: tuple[str, ...]) -> N
         place.symlink_to(layout.shared("config-files") / name)
 
 
-def _front_end(
-    source: Path, project: Project, environ: Mapping[str, str], here: Transport, progress: Progress
-) -> None:
+def _front_end(source: Path, project: Project, environ: Mapping[str, str], here: Transport, progress: Progress) -> None:
     declared = project.files.frontend.get("commands", ())
     folder = source / str(project.files.frontend.get("dir", ""))
     for line in declared:
@@ -215,9 +207,7 @@ def _front_end(
             )
 
 
-def _translations(
-    source: Path, project: Project, env: Mapping[str, str], here: Transport, progress: Progress
-) -> None:
+def _translations(source: Path, project: Project, env: Mapping[str, str], here: Transport, progress: Progress) -> None:
     if not project.files.translations or shutil.which("msgfmt") is None:
         return
     progress("compiling translations")
@@ -252,11 +242,7 @@ def _bytecode(partial: Path, project: Project, here: Transport) -> None:
         str(partial / "runtime"),
     )
     result = here.run(Command(argv))
-    syntax = [
-        line
-        for line in (result.stdout + result.stderr).splitlines()
-        if "Error" in line and "Sorry" not in line
-    ]
+    syntax = [line for line in (result.stdout + result.stderr).splitlines() if "Error" in line and "Sorry" not in line]
     progress_only = result.ok or not syntax
     if not progress_only and "SyntaxError" in result.stdout + result.stderr and not project.probe.django:
         raise ReleaseError("the source does not compile", detail=result.tail(5))
@@ -284,9 +270,7 @@ def _manifest(id_: str, project: Project, source: Source, partial: Path) -> dict
         "processes": [asdict(p) for p in project.processes],
         "static_files": sum(1 for p in static.rglob("*") if p.is_file()) if static.is_dir() else 0,
         "versions": dict(project.environment.lock.versions),
-        "facts": {
-            k: project.probe.facts.get(k) for k in ("databases", "caches", "media", "static", "channels")
-        },
+        "facts": {k: project.probe.facts.get(k) for k in ("databases", "caches", "media", "static", "channels")},
     }
 
 

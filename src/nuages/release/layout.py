@@ -32,6 +32,10 @@ class Layout:
         return self.dir / "journal.jsonl"
 
     @property
+    def unfinished(self) -> Path:
+        return self.dir / "unfinished.json"
+
+    @property
     def lock(self) -> Path:
         return self.dir / "lock.json"
 

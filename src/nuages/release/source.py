@@ -66,14 +66,10 @@ def read_source(root: Path, here: Transport, cache: Path) -> Source:
     """List and digest the project. A file's digest is remembered by size and time of change, so a second look is quick."""
     in_git = any((folder / ".git").exists() for folder in (root, *root.parents))
     listed = (
-        here.run(run("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", cwd=str(root)))
-        if in_git
-        else None
+        here.run(run("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", cwd=str(root))) if in_git else None
     )
     names = listed.stdout.split("\0") if listed and listed.ok else _walk(root)
-    files = tuple(
-        sorted({n for n in _with_submodules(root, names, here) if n and not never(n) and _is_file(root / n)})
-    )
+    files = tuple(sorted({n for n in _with_submodules(root, names, here) if n and not never(n) and _is_file(root / n)}))
     if not files:
         raise ProjectError(
             "there are no files here that git tracks or would track",
@@ -100,9 +96,7 @@ def _is_file(path: Path) -> bool:
 def _walk(root: Path) -> list[str]:
     found = []
     for folder, folders, names in os.walk(root):
-        folders[:] = sorted(
-            f for f in folders if f not in IGNORED_FOLDERS and not (Path(folder) / f / "pyvenv.cfg").exists()
-        )
+        folders[:] = sorted(f for f in folders if f not in IGNORED_FOLDERS and not (Path(folder) / f / "pyvenv.cfg").exists())
         found += [str((Path(folder) / name).relative_to(root)) for name in names]
     return found
 
@@ -155,21 +149,13 @@ def _digest(path: Path, info: os.stat_result) -> str:
     try:
         return executable + hashlib.sha256(path.read_bytes()).hexdigest()
     except PermissionError as error:
-        raise ProjectError(
-            "can't be read", where=str(path), hint="chmod it, or have git ignore it"
-        ) from error
+        raise ProjectError("can't be read", where=str(path), hint="chmod it, or have git ignore it") from error
 
 
 def _commit(root: Path, here: Transport) -> tuple[str, str, bool]:
     """One git call for commit, branch and cleanliness of this folder."""
-    status = here.run(
-        run("git", "status", "--porcelain=v2", "--branch", "--untracked-files=normal", ".", cwd=str(root))
-    )
-    head = dict(
-        line[2:].split(" ", 1)
-        for line in status.stdout.splitlines()
-        if line.startswith("# branch.") and " " in line[2:]
-    )
+    status = here.run(run("git", "status", "--porcelain=v2", "--branch", "--untracked-files=normal", ".", cwd=str(root)))
+    head = dict(line[2:].split(" ", 1) for line in status.stdout.splitlines() if line.startswith("# branch.") and " " in line[2:])
     commit = head.get("branch.oid", "")
     dirty = any(not line.startswith("#") for line in status.stdout.splitlines())
     return ("" if commit == "(initial)" else commit), head.get("branch.head", ""), dirty

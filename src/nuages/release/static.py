@@ -96,9 +96,7 @@ def _hint(text: str) -> str:
     return ""
 
 
-def _compress(
-    static: Path, project: Project, env: Mapping[str, str], here: Transport, progress: Progress
-) -> None:
+def _compress(static: Path, project: Project, env: Mapping[str, str], here: Transport, progress: Progress) -> None:
     """whitenoise.compress writes .gz (and .br where brotli is installed) beside each file that shrinks."""
     progress("compressing static files")
     argv = (project.environment.executable, "-m", "whitenoise.compress", "-q", str(static))

@@ -72,6 +72,8 @@ def _topology(root: Path, declared: Mapping[str, Any]) -> Topology:
     port = declared.get("port", 0)
     if not 0 <= port < 65536:  # noqa: PLR2004
         raise TopologyError(f"{port} is not a port", where="port", hint="0 to 65535; 0 picks a free one")
+    plain: dict[str, Any] = {k: declared[k] for k in ("bind", "keep") if k in declared}
+    plain |= {k: tuple(v) if isinstance(v, list) else v for k, v in {**project, **serve}.items()}
     return Topology(
         root=root,
         name=name,
@@ -86,8 +88,7 @@ def _topology(root: Path, declared: Mapping[str, Any]) -> Topology:
         overrides=dict(get["settings"]),
         leave=tuple(get["overlay"].get("leave", [])),
         declared=True,
-        **{k: declared[k] for k in ("bind", "keep") if k in declared},
-        **{k: tuple(v) if isinstance(v, list) else v for k, v in {**project, **serve}.items()},
+        **plain,
     )
 
 
@@ -141,13 +142,9 @@ def _open_table(value: Any, where: str) -> None:
         if not isinstance(item, wanted) or (wanted is int and isinstance(item, bool)):
             raise TopologyError(f"should be {_kind(wanted())}, is {_kind(item)}", where=f"{where}.{key}")
         if where == "settings" and not key.isupper():
-            raise TopologyError(
-                "Django settings are written in capitals", where=f"{where}.{key}", hint=key.upper()
-            )
+            raise TopologyError("Django settings are written in capitals", where=f"{where}.{key}", hint=key.upper())
         if where == "processes" and not re.fullmatch(r"[A-Za-z0-9_-]+", key):
-            raise TopologyError(
-                "use letters, digits, _ and - in the name of a process", where=f"{where}.{key!r}"
-            )
+            raise TopologyError("use letters, digits, _ and - in the name of a process", where=f"{where}.{key!r}")
 
 
 def _count(value: int, where: str) -> int:

@@ -24,9 +24,7 @@ def workers_for(placement: Placement) -> int:
     if placement.manifest["interface"] == "asgi" and _in_memory_channels(placement):
         return 1
     cores = max(2, placement.machine.cores)
-    fitting = (
-        placement.machine.memory // (MEMORY_PER_WORKER * GENERATIONS) if placement.machine.memory else cores
-    )
+    fitting = placement.machine.memory // (MEMORY_PER_WORKER * GENERATIONS) if placement.machine.memory else cores
     return int(max(1, min(cores, fitting, 16)))
 
 
@@ -40,9 +38,7 @@ def threads_for(placement: Placement) -> int:
 
 def _network_database(placement: Placement) -> bool:
     databases = placement.manifest["facts"].get("databases") or {}
-    engines = (
-        " ".join(str(d.get("engine", "")) for d in databases.values()) if isinstance(databases, dict) else ""
-    )
+    engines = " ".join(str(d.get("engine", "")) for d in databases.values()) if isinstance(databases, dict) else ""
     return any(name in engines for name in NETWORK) or "DATABASE_URL" in placement.env
 
 

@@ -21,9 +21,7 @@ class Supervisor(Protocol):
     def processes(self, placement: Placement) -> tuple[ProcessSpec, ...]:
         """The processes that are no web process: workers and schedulers."""
 
-    def spec(
-        self, placement: Placement, generation: str, processes: tuple[ProcessSpec, ...]
-    ) -> dict[str, Any]:
+    def spec(self, placement: Placement, generation: str, processes: tuple[ProcessSpec, ...]) -> dict[str, Any]:
         """The generation as it is written for the supervisor, 0600."""
 
     def ask(self, layout: Layout, machine: Machine, *words: str, timeout: float = 60) -> Command:

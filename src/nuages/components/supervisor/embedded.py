@@ -37,9 +37,7 @@ class Embedded(Supervisor):
         background = [p for p in placement.manifest["processes"] if p["kind"] in ("worker", "scheduler")]
         return tuple(_background(placement, p) for p in background)
 
-    def spec(
-        self, placement: Placement, generation: str, processes: tuple[ProcessSpec, ...]
-    ) -> dict[str, Any]:
+    def spec(self, placement: Placement, generation: str, processes: tuple[ProcessSpec, ...]) -> dict[str, Any]:
         return {
             "generation": generation,
             "number": placement.number,
@@ -82,9 +80,6 @@ def _exec(line: str) -> str:
     except ValueError:
         return line
     simple = (
-        words
-        and not any(c in line for c in ";|&<>`\n")
-        and "=" not in words[0]
-        and words[0] not in ("cd", "exec", "export", ".")
+        words and not any(c in line for c in ";|&<>`\n") and "=" not in words[0] and words[0] not in ("cd", "exec", "export", ".")
     )
     return f"exec {line}" if simple else line

@@ -1,0 +1,106 @@
+"""Steps for the database: snapshot, migrations in their phases, the project's own release commands. Pure."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from nuages.engine.model import Desired, Live, Step
+from nuages.engine.ops import perform, remove, step, write
+from nuages.hosts.command import Command
+from nuages.migrations.model import Judgement
+from nuages.migrations.rehearsal import Code, run_all, run_phase
+
+
+SHOWN = 4  # names of migrations in one line
+WHY = {
+    "before": "the live release can run on the new tables",
+    "window": "the live release can't run on the new tables",
+    "after": "only once the old release is gone",
+}
+# What a deploy does by itself; anything else on a release line is the project's own business.
+OURS = re.compile(
+    r"^\s*(python3?\s+)?(\./)?(\S*manage\.py|django-admin|python -m django)\s+(migrate|collectstatic)(\s+-\S+)*\s*$"
+)
+
+
+def code_of(desired: Desired) -> Code:
+    placement = desired.placement
+    return Code(placement.python, placement.env, str(placement.policy["manage_dir"]))
+
+
+def first_migration(desired: Desired) -> Step:
+    command = run_all(code_of(desired), lock_timeout=desired.placement.topology.migrations.lock_timeout)
+    return step("~", "migrate", "nothing is live beside it yet", perform(command))
+
+
+def snapshot(desired: Desired, judgement: Judgement | None) -> Iterable[Step]:
+    if judgement and judgement.snapshot:
+        told = (
+            f"a migration can't be taken back; {judgement.snapshot_told}"
+            if judgement.snapshot_told
+            else "a migration can't be taken back"
+        )
+        path = desired.placement.layout.snapshots / f"v{desired.number}-before"
+        command = code_of(desired).module("dump", "--database", judgement.alias, "--to", str(path), timeout=24 * 3600)
+        yield step("+", f"snapshot {path.name} of the database", told, perform(command))
+
+
+def migrate(desired: Desired, judgement: Judgement | None, phase: str) -> Iterable[Step]:
+    pending = getattr(judgement, phase) if judgement else ()
+    relax = judgement.relax if judgement and phase == "before" else ()
+    if not judgement or not (pending or relax):
+        return
+    labels = tuple(p.label for p in pending)
+    keep = str(desired.placement.layout / "kept-defaults.json") if phase == "before" else ""
+    lock_timeout = desired.placement.topology.migrations.lock_timeout
+    command = run_phase(code_of(desired), labels, lock_timeout=lock_timeout, keep=keep, relax=relax, alias=judgement.alias)
+    what = f"migrate {_names(labels)}" if labels else f"let {', '.join(relax)} be empty"
+    done = (remove(desired.placement.layout.unfinished),) if phase == "after" else ()
+    yield step("~" if phase == "before" else "!", what, WHY[phase], perform(command), *done)
+
+
+def note_unfinished(desired: Desired, judgement: Judgement | None) -> Iterable[Step]:
+    """What must follow the switch is written down before it, so that an interrupted deploy does not forget it."""
+    if judgement and judgement.after:
+        labels = [p.label for p in judgement.after]
+        note = json.dumps({"number": desired.number, "alias": judgement.alias, "after": labels})
+        path = desired.placement.layout.unfinished
+        yield step("+", f"note: {_names(tuple(labels))} after the switch", WHY["after"], write(path, note), undo=(remove(path),))
+
+
+def finish(desired: Desired, live: Live) -> Iterable[Step]:
+    """Migrations that an interrupted deploy left for after its switch."""
+    note = live.unfinished or {}
+    if note.get("number") != desired.number or desired.new:
+        return
+    labels = tuple(note["after"])
+    lock_timeout = desired.placement.topology.migrations.lock_timeout
+    command = run_phase(code_of(desired), labels, lock_timeout=lock_timeout, keep="", alias=note["alias"])
+    yield step(
+        "!", f"migrate {_names(labels)}", "left by an interrupted deploy", perform(command), remove(live.layout.unfinished)
+    )
+
+
+def _names(labels: tuple[str, ...]) -> str:
+    more = len(labels) - SHOWN
+    return ", ".join(labels[:SHOWN]) + (f" and {more} more" if more > 0 else "")
+
+
+def release_commands(desired: Desired) -> Iterable[Step]:
+    placement = desired.placement
+    path = f"{placement.manifest['environment']}/bin:/usr/local/bin:/usr/bin:/bin"
+    for process in placement.manifest["processes"]:
+        line = own_part(process) if process["kind"] == "release" else ""
+        if line:
+            env = {**placement.env, "PATH": path}
+            command = Command(("/bin/sh", "-c", line), env=env, cwd=str(placement.policy["manage_dir"]), timeout=3600)
+            yield step("!", f"release command: {line}", process["source"], perform(command))
+
+
+def own_part(process: Mapping[str, Any]) -> str:
+    """A release line without the migrate and collectstatic that a deploy does anyway, when it is a plain && chain."""
+    parts = [part for part in str(process["command"]).split("&&") if not OURS.match(part)]
+    return " && ".join(part.strip() for part in parts)

@@ -1,0 +1,115 @@
+"""Steps for what lies on the disk: the site, its configuration, the supervisor's programs, the release, old ones. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+
+from nuages.engine.model import Desired, Live, Step
+from nuages.engine.ops import link, make_directory, perform, remove, step, write
+from nuages.release.build import describe_source
+from nuages.release.layout import SCHEMA
+
+
+PRIVATE = {"run", "config", "shared/data", "snapshots"}
+DIRECTORIES = (
+    "",
+    "run",
+    "config",
+    "shared",
+    "shared/data",
+    "shared/media",
+    "shared/static",
+    "shared/files",
+    "numbered",
+    "logs",
+    "snapshots",
+)
+
+
+def site(desired: Desired, live: Live) -> Iterable[Step]:
+    layout, topology = live.layout, desired.placement.topology
+    record = {"schema": SCHEMA, "name": topology.name, "root": str(topology.root), "port": desired.placement.policy["port"]}
+    if live.site != record:
+        folders = [make_directory(layout / part, 0o700 if part in PRIVATE else 0o755) for part in DIRECTORIES]
+        written = write(layout.site_file, json.dumps(record, indent=1))
+        yield step("~" if live.site else "+", f"site {topology.name}", f"state in {layout.dir}", *folders, written)
+
+
+def configuration(desired: Desired, live: Live) -> Iterable[Step]:
+    config = desired.config
+    if config.version == (live.config or {}).get("version", 0):
+        return
+    path = live.layout.config(config.version)
+    files = [write(live.layout.shared("config-files") / name, text, 0o600) for name, text in config.files.items()]
+    written = write(path, json.dumps(config.as_dict(), indent=1), 0o600)
+    yield step("+", f"config v{config.version}", config.why, written, *files, undo=(remove(path),))
+
+
+def programs(desired: Desired, live: Live) -> Iterable[Step]:
+    """The supervisor's own programs: replaced under a running site without closing its socket."""
+    running = str(live.supervisor.get("home", "")).rsplit("/", 1)[-1] if live.supervisor else live.programs
+    if running == desired.programs or desired.supervisor.programs is None:
+        return
+    folder = live.layout / "keeper" / desired.programs
+    copy = {"op": "copy", "path": str(desired.supervisor.programs), "to": str(folder)}
+    ops = [remove(folder), copy, link(live.layout / "keeper" / "current", desired.programs)]
+    what = f"supervisor {desired.programs}"
+    if live.supervisor:
+        upgrade = perform(desired.supervisor.ask(live.layout, live.machine, "upgrade"))
+        yield step("~", what, "Nuages was upgraded; the socket stays open", *ops, upgrade)
+    else:
+        yield step("+", what, "holds the socket and watches the processes", *ops)
+
+
+def leftovers(desired: Desired, live: Live) -> Iterable[Step]:
+    """What an interrupted deploy left behind: generations that never got traffic, releases that never went live."""
+    for name, generation in live.supervisor.get("generations", {}).items():
+        if name != live.serving and generation.get("state") != "draining":
+            discard = perform(desired.supervisor.ask(live.layout, live.machine, "discard", name))
+            yield step("-", f"generation {name}", "left by an interrupted deploy", discard)
+    for name, release in live.numbered.items():
+        if release["number"] > live.number:
+            folder = live.layout / "numbered" / name
+            yield step("-", f"release {name}", "left by an interrupted deploy; it never went live", remove(folder))
+
+
+def release(desired: Desired) -> Iterable[Step]:
+    placement = desired.placement
+    folder, build = placement.layout.numbered(desired.number), placement.build
+    policy = json.dumps({**placement.policy, "phase": "serve"}, indent=1, sort_keys=True, default=str)
+    ops = (
+        remove(folder),
+        make_directory(folder),
+        write(folder / "policy.json", policy),
+        write(folder / "env.json", json.dumps(dict(desired.environ), indent=1, sort_keys=True), 0o600),
+        link(folder / "runtime", f"../../releases/{build.id}/runtime"),
+        link(folder / "source", f"../../releases/{build.id}/source"),
+        write(folder / "release.json", json.dumps({**desired.release, "why": desired.why}, indent=1)),
+    )
+    what = f"release v{desired.number}: {describe_source(build.manifest)}, build {build.id}, config v{desired.config.version}"
+    yield step("+", what, desired.why, *ops, undo=(remove(folder),))
+
+
+def static(desired: Desired, live: Live) -> Iterable[Step]:
+    build = desired.placement.build
+    count = build.manifest.get("static_files", 0)
+    if count and build.id not in {r["build"] for r in live.numbered.values() if r["number"] <= live.number}:
+        union = {"op": "union", "path": str(build.path / "static"), "to": str(desired.placement.policy["static_serve"])}
+        yield step("~", f"{count} static files beside the older ones", "pages of the old release still find theirs", union)
+
+
+def retention(desired: Desired, live: Live) -> Iterable[Step]:
+    """The last `keep` releases stay, with the builds and environments they need."""
+    keep = desired.placement.topology.keep
+    past = sorted((r for r in live.numbered.values() if r["number"] <= live.number), key=lambda r: -r["number"])
+    kept = [r for r in past if r["number"] != desired.number][: keep - 1]
+    builds = {desired.placement.build.id, *(r["build"] for r in kept)}
+    venvs = {desired.placement.manifest["venv"], *(r.get("venv", "") for r in kept)}
+    numbers = {desired.number, *(r["number"] for r in kept)}
+    layout = live.layout
+    gone = [layout.numbered(r["number"]) for r in past if r["number"] not in numbers]
+    gone += [layout.build(b) for b in live.builds if b not in builds] + [layout.venvs / v for v in live.venvs if v not in venvs]
+    if gone:
+        what = "1 old folder" if len(gone) == 1 else f"{len(gone)} old folders"
+        yield step("-", f"{what} of releases, builds and environments", f"the last {keep} releases are kept", remove(*gone))
