@@ -113,6 +113,4 @@ def of_another_app(check_id: str) -> bool:
 
 
 def in_order(found: Iterable[Finding]) -> tuple[Finding, ...]:
-    return tuple(
-        sorted(dict.fromkeys(found), key=lambda f: (SEVERITIES.index(f.severity), f.id, f.where, f.what))
-    )
+    return tuple(sorted(dict.fromkeys(found), key=lambda f: (SEVERITIES.index(f.severity), f.id, f.where, f.what)))

@@ -34,11 +34,7 @@ def working_tree(context: Context) -> Iterator[Finding]:
 
 @check("commit.N002")
 def not_pushed(context: Context) -> Iterator[Finding]:
-    ahead = (
-        (context.source.git("rev-list", "--count", "@{upstream}..HEAD") or "").strip()
-        if context.source.in_git
-        else ""
-    )
+    ahead = (context.source.git("rev-list", "--count", "@{upstream}..HEAD") or "").strip() if context.source.in_git else ""
     if ahead not in ("", "0"):
         yield finding(
             "commit.N002",

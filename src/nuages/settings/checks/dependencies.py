@@ -21,9 +21,7 @@ SECONDS = 20.0
 @check("dependencies.N001", "dependencies.N002")
 def known_holes(context: Context) -> Iterator[Finding]:
     if not shutil.which("pip-audit"):
-        yield skipped(
-            "pip-audit is not installed", "uv tool install pip-audit; it asks the advisory database of PyPI"
-        )
+        yield skipped("pip-audit is not installed", "uv tool install pip-audit; it asks the advisory database of PyPI")
         return
     report, why = ask_pip_audit(context)
     if report is None:
@@ -40,11 +38,7 @@ def ask_pip_audit(context: Context) -> tuple[dict[str, Any] | None, str]:
     """The report, or why there is none."""
     with tempfile.TemporaryDirectory() as folder:
         pins = Path(folder, "requirements.txt")
-        pins.write_text(
-            "".join(
-                f"{name}=={version}\n" for name, version in context.project.environment.lock.versions.items()
-            )
-        )
+        pins.write_text("".join(f"{name}=={version}\n" for name, version in context.project.environment.lock.versions.items()))
         command = run("pip-audit", "--requirement", str(pins), "--no-deps", "--disable-pip", "--format", "json",
                       "--progress-spinner", "off", "--timeout", "5", timeout=SECONDS)  # fmt: skip
         try:

@@ -21,8 +21,7 @@ def settings_write_files(context: Context) -> Iterator[Finding]:
         yield finding(
             "state.N005",
             "warning" if secret else "info",
-            f"loading the project writes {path}"
-            + (": each release and each server would have its own secret" if secret else ""),
+            f"loading the project writes {path}" + (": each release and each server would have its own secret" if secret else ""),
             where=path,
             hint="give the value by `nuages config set`" if secret else "",
         )
@@ -70,7 +69,7 @@ def files_under_static_root(context: Context) -> Iterator[Finding]:
                     "info",
                     f"{len(tracked)} files are tracked under STATIC_ROOT ({folder}/), where collectstatic writes",
                     where=module.at(value),
-                    hint="what only lies there is not published: keep sources in STATICFILES_DIRS, and ignore STATIC_ROOT",
+                    hint="nuages publishes them as they are committed, old builds too: keep sources in STATICFILES_DIRS, ignore STATIC_ROOT",
                 )
 
 
@@ -79,11 +78,7 @@ def last_part(node: ast.expr) -> str:
     parts: list[ast.expr] = []
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div) and isinstance(node.left, ast.Name):
         parts = [node.right]
-    elif (
-        isinstance(node, ast.Call)
-        and ast.unparse(node.func) == "os.path.join"
-        and isinstance(node.args[0], ast.Name)
-    ):
+    elif isinstance(node, ast.Call) and ast.unparse(node.func) == "os.path.join" and isinstance(node.args[0], ast.Name):
         parts = node.args[1:]
     names = [p.value for p in parts if isinstance(p, ast.Constant) and isinstance(p.value, str)]
     return "/".join(n.strip("/") for n in names) if names and len(names) == len(parts) else ""

@@ -38,17 +38,13 @@ def secrets_in_history(context: Context) -> Iterator[Finding]:
         return
     log = source.git(*LOG, timeout=SECONDS)
     if log is None:
-        yield not_searched(
-            f"it took longer than {SECONDS:g} s or git refused", "install gitleaks, which nuages then uses"
-        )
+        yield not_searched(f"it took longer than {SECONDS:g} s or git refused", "install gitleaks, which nuages then uses")
         return
     yield from read_log(log, set(source.tracked), source.text)
 
 
 def not_searched(why: str, hint: str) -> Finding:
-    return finding(
-        "secrets.N005", "unknown", f"the git history was not searched for secrets: {why}", hint=hint
-    )
+    return finding("secrets.N005", "unknown", f"the git history was not searched for secrets: {why}", hint=hint)
 
 
 def read_log(log: str, tracked: set[str], text_of: object) -> Iterator[Finding]:
@@ -59,11 +55,7 @@ def read_log(log: str, tracked: set[str], text_of: object) -> Iterator[Finding]:
     def told() -> Iterator[Finding]:
         if not path or SAMPLE_PATHS.search(path):
             return
-        still = (
-            {what for what, _ in secrets_in(text_of(path))}
-            if path in tracked and callable(text_of)
-            else set()
-        )
+        still = {what for what, _ in secrets_in(text_of(path))} if path in tracked and callable(text_of) else set()
         for what, _ in secrets_in("\n".join(added)):
             if what not in still and (what, path) not in seen and len(seen) < MOST:
                 seen.add((what, path))

@@ -31,11 +31,7 @@ def looks_real(value: str, shortest: int = 1) -> bool:
 def secret_key_is_written_down(context: Context) -> Iterator[Finding]:
     tracked = set(context.source.tracked)
     keys = [(m, v) for m in context.source.settings for name, v in m.assignments() if name == "SECRET_KEY"]
-    literal = [
-        (m, v, v.value)
-        for m, v in keys
-        if isinstance(v, ast.Constant) and isinstance(v.value, str) and v.value
-    ]
+    literal = [(m, v, v.value) for m, v in keys if isinstance(v, ast.Constant) and isinstance(v.value, str) and v.value]
     in_force = len(literal) == len(keys)  # nothing reads another one from the environment or a file
     for module, node, value in literal:
         real = in_force and looks_real(value, 32)
@@ -45,9 +41,7 @@ def secret_key_is_written_down(context: Context) -> Iterator[Finding]:
                 "warning" if real else "info",
                 "SECRET_KEY is written in a tracked file; production gets a key of its own",
                 where=module.at(node),
-                hint=SERVED_WITH
-                if real
-                else "read it from the environment, so that nobody serves with this one by accident",
+                hint=SERVED_WITH if real else "read it from the environment, so that nobody serves with this one by accident",
             )
 
 
@@ -109,11 +103,7 @@ def tracked_env_file(context: Context) -> Iterator[Finding]:
 @check("secrets.N006")
 def tracked_database_with_accounts(context: Context) -> Iterator[Finding]:
     for path in context.source.tracked:
-        if (
-            not context.source.in_git
-            or not path.endswith((".sqlite3", ".sqlite", ".db"))
-            or SAMPLE_PATHS.search(path)
-        ):
+        if not context.source.in_git or not path.endswith((".sqlite3", ".sqlite", ".db")) or SAMPLE_PATHS.search(path):
             continue
         users = accounts_in(context.root / path)
         if users:

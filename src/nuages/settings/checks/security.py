@@ -50,12 +50,7 @@ def presence_is_meant(name: str) -> bool:
 def bool_of_text(context: Context) -> Iterator[Finding]:
     for module in context.source.settings:
         for node in ast.walk(module.tree):
-            if not (
-                isinstance(node, ast.Call)
-                and isinstance(node.func, ast.Name)
-                and node.func.id == "bool"
-                and node.args
-            ):
+            if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "bool" and node.args):
                 continue
             name = variable_read(node.args[0])
             if name and not presence_is_meant(name):
@@ -87,9 +82,7 @@ def text_as_yes_or_no(context: Context) -> Iterator[Finding]:
 
 @check("security.N003")
 def every_host_is_allowed(context: Context) -> Iterator[Finding]:
-    named = [
-        (m, v) for m in context.source.settings for name, v in m.assignments() if name == "ALLOWED_HOSTS"
-    ]
+    named = [(m, v) for m in context.source.settings for name, v in m.assignments() if name == "ALLOWED_HOSTS"]
     for module, value in named[:1]:
         hosts = value.elts if isinstance(value, ast.List | ast.Tuple) else []
         if any(isinstance(host, ast.Constant) and host.value == "*" for host in hosts):

@@ -43,9 +43,7 @@ class Module:
         """(NAME, value) of every assignment to a plain upper-case name, at any depth outside functions."""
         for node in walk_outside_functions(self.tree):
             if isinstance(node, ast.Assign):
-                yield from (
-                    (t.id, node.value) for t in node.targets if isinstance(t, ast.Name) and t.id.isupper()
-                )
+                yield from ((t.id, node.value) for t in node.targets if isinstance(t, ast.Name) and t.id.isupper())
             elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value:
                 yield node.target.id, node.value
 
@@ -68,9 +66,7 @@ class Source:
     def git(self, *argv: str, timeout: float = 20) -> str | None:
         """The output of a git command in the project, or None when it fails for whatever reason."""
         try:
-            result = self.here.run(
-                run("git", "-c", "core.quotePath=false", *argv, cwd=str(self.root), timeout=timeout)
-            )
+            result = self.here.run(run("git", "-c", "core.quotePath=false", *argv, cwd=str(self.root), timeout=timeout))
         except HostError:
             return None
         return result.stdout if result.ok else None
@@ -89,11 +85,7 @@ class Source:
 
     def _walk(self) -> Iterator[str]:
         for folder, folders, names in os.walk(self.root):
-            folders[:] = [
-                f
-                for f in folders
-                if f not in NOT_OURS and not os.path.exists(os.path.join(folder, f, "pyvenv.cfg"))
-            ]
+            folders[:] = [f for f in folders if f not in NOT_OURS and not os.path.exists(os.path.join(folder, f, "pyvenv.cfg"))]
             yield from (os.path.relpath(os.path.join(folder, name), self.root) for name in names)
 
     def text(self, path: str) -> str:
@@ -147,9 +139,7 @@ class Source:
 def star_imports(tree: ast.AST, package: str) -> Iterator[str]:
     """Modules whose names land in the namespace: only those make settings."""
     for node in walk_outside_functions(tree):
-        if not isinstance(node, ast.ImportFrom) or not any(
-            a.name == "*" or a.name.isupper() for a in node.names
-        ):
+        if not isinstance(node, ast.ImportFrom) or not any(a.name == "*" or a.name.isupper() for a in node.names):
             continue
         if not node.level:
             yield node.module or ""

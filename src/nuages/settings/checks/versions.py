@@ -52,9 +52,7 @@ def judge(name: str, version: str, table: dict[str, date], check_id: str, today:
     newer = ", ".join(v for v, day in table.items() if day > today + NEAR)
     hint = f"supported after that: {newer}" if newer else ""
     if end is None and older_than_all(version, table):
-        yield finding(
-            check_id, "warning", f"{name} {version} gets no security fixes any more", where=name, hint=hint
-        )
+        yield finding(check_id, "warning", f"{name} {version} gets no security fixes any more", where=name, hint=hint)
     elif end and end < today:
         yield finding(
             check_id,
@@ -75,9 +73,7 @@ def judge(name: str, version: str, table: dict[str, date], check_id: str, today:
 
 @check("versions.N001", "versions.N003")
 def python_is_supported(context: Context) -> Iterator[Finding]:
-    yield from judge(
-        "Python", context.project.environment.python.version, PYTHON, "versions.N001", context.today
-    )
+    yield from judge("Python", context.project.environment.python.version, PYTHON, "versions.N001", context.today)
 
 
 @check("versions.N002", "versions.N003")
