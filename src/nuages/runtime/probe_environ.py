@@ -7,6 +7,7 @@ and environs all hold the same object and end in the same methods.
 from __future__ import annotations
 
 import os
+import re
 import sys
 
 
@@ -17,6 +18,7 @@ READERS = (
     "django_cache_url", "configurations", "dynaconf", "dotenv", "prettyconf", "everett", "starlette", "pydantic",
     "pydantic_settings", "envparse", "goodconf", "getconf", "django12factor", "marshmallow", "typed_settings",
 )  # fmt: skip
+SECRET = re.compile(r"SECRET|PASSW|TOKEN|KEY|CREDENTIAL|DSN|_URL$", re.IGNORECASE)
 NOTHING = object()
 OURS = ("NUAGES_", "PYTHON", "DJANGO_SETTINGS_MODULE", "LC_", "LANG")
 
@@ -99,11 +101,7 @@ class Recorder:
             if frame is None:
                 return ""
             path = os.path.realpath(frame.f_code.co_filename)
-            if (
-                not frame.f_code.co_filename.startswith("<")
-                and path.startswith(self.root)
-                and "site-packages" not in path
-            ):
+            if not frame.f_code.co_filename.startswith("<") and path.startswith(self.root) and "site-packages" not in path:
                 return "%s:%d" % (path[len(self.root) :], frame.f_lineno)
             if frame.f_globals.get("__name__", "").split(".")[0] not in READERS:
                 return ""
@@ -112,11 +110,7 @@ class Recorder:
 
     def unset_at(self, where):
         """Names that were asked for on this line and came back empty-handed."""
-        return [
-            e["name"]
-            for e in self.seen.values()
-            if not e["found"] and not e["has_default"] and where in e["lines"]
-        ]
+        return [e["name"] for e in self.seen.values() if not e["found"] and not e["has_default"] and where in e["lines"]]
 
     def without_default(self):
         return [e["name"] for e in self.seen.values() if not e["found"] and not e["has_default"]]
@@ -127,10 +121,12 @@ class Recorder:
     def reads(self):
         keys = ("name", "default", "has_default", "found", "where")
         return [
-            dict(((key, entry[key]) for key in keys), default=shown(entry["default"]))
+            dict(((key, entry[key]) for key in keys), default=shown(entry["name"], entry["default"]))
             for entry in self.seen.values()
         ]
 
 
-def shown(default):
+def shown(name, default):
+    if isinstance(default, str) and default and SECRET.search(name):
+        return "***"
     return default if default is None or isinstance(default, (str, int, float, bool)) else str(default)

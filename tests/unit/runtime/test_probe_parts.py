@@ -166,11 +166,12 @@ def test_every_way_of_reading_a_variable_is_recorded_with_its_default(part, tmp_
     assert (row["default"], row["found"], row["where"]) == (default, False, "settings.py:1")
 
 
+def test_the_default_of_a_secret_is_not_shown(part, tmp_path):
+    assert run_recorded(part, tmp_path, "import os; os.getenv('SHOP_TOKEN', 'abc')")["SHOP_TOKEN"]["default"] == "***"
+
+
 def test_what_the_interpreter_and_libraries_read_is_not_the_projects(part, tmp_path):
-    assert (
-        run_recorded(part, tmp_path, "import os, tempfile; os.path.expanduser('~'); tempfile.gettempdir()")
-        == {}
-    )
+    assert run_recorded(part, tmp_path, "import os, tempfile; os.path.expanduser('~'); tempfile.gettempdir()") == {}
 
 
 def test_the_environment_is_as_it_was_after_recording(part, tmp_path):
