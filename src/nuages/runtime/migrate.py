@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import io
 import json
 import os
 import sys
@@ -42,9 +43,7 @@ def guard_sessions(alias, lock_timeout, wait=60.0):
         if connection.alias != alias or connection.vendor != "postgresql":
             return
         with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT set_config('lock_timeout', %s, false)", ["%dms" % int(lock_timeout * 1000)]
-            )
+            cursor.execute("SELECT set_config('lock_timeout', %s, false)", ["%dms" % int(lock_timeout * 1000)])
             cursor.execute("SELECT set_config('idle_in_transaction_session_timeout', '60s', false)")
             take_turn(cursor, wait)
 
@@ -61,13 +60,11 @@ def take_turn(cursor, wait):
         if cursor.fetchone()[0]:
             return
         if time.monotonic() > deadline:
-            raise Stopped(
-                "another process is migrating this database", "it still held the lock after %g s" % wait
-            )
+            raise StoppedError("another process is migrating this database", "it still held the lock after %g s" % wait)
         time.sleep(0.5)
 
 
-class Stopped(Exception):
+class StoppedError(Exception):
     def __init__(self, what, detail="", hint=""):
         super().__init__(what)
         self.what, self.detail, self.hint = what, detail, hint
@@ -110,16 +107,13 @@ def run_targets(targets, alias):
     from django.core.management.commands import migrate as command
 
     emit = command.emit_post_migrate_signal
-    quiet = open(os.devnull, "w", encoding="utf-8")
+    quiet = io.StringIO()
     try:
         for number, target in enumerate(targets, 1):
-            command.emit_post_migrate_signal = (
-                emit if number == len(targets) else (lambda *args, **kwargs: None)
-            )
+            command.emit_post_migrate_signal = emit if number == len(targets) else (lambda *args, **kwargs: None)
             call_command("migrate", *target, database=alias, interactive=False, verbosity=0, stdout=quiet)
     finally:
         command.emit_post_migrate_signal = emit
-        quiet.close()
 
 
 def targets_of(alias, only):
@@ -132,12 +126,10 @@ def targets_of(alias, only):
     unknown = [
         name
         for name in only
-        if name != "*"
-        and split(name) not in graph.nodes
-        and split(name) not in executor.loader.applied_migrations
+        if name != "*" and split(name) not in graph.nodes and split(name) not in executor.loader.applied_migrations
     ]
     if unknown:
-        raise Stopped("this release has no migration %s" % ", ".join(unknown))
+        raise StoppedError("this release has no migration %s" % ", ".join(unknown))
     everything = [label((m.app_label, m.name)) for m, _ in executor.migration_plan(graph.leaf_nodes())]
     if only == ALL:
         return [()], everything
@@ -151,7 +143,7 @@ def targets_of(alias, only):
     plan = [label((m.app_label, m.name)) for m, _ in executor.migration_plan([split(name) for name in goals])]
     extra = [name for name in plan if name not in left]
     if extra:
-        raise Stopped("these migrations need others that are not in the list", ", ".join(extra))
+        raise StoppedError("these migrations need others that are not in the list", ", ".join(extra))
     return [split(name) for name in goals], left
 
 
@@ -180,10 +172,7 @@ def patiently(attempt, alias, run):
         except Exception as error:
             if not is_lock(error) or not run.atomic or number == TRIES:
                 raise
-            say(
-                "%s  waits for a lock, tries again in %.1f s (%d of %d)"
-                % (run.current or "the database", pause, number, TRIES)
-            )
+            say("%s  waits for a lock, tries again in %.1f s (%d of %d)" % (run.current or "the database", pause, number, TRIES))
             close(alias)
             time.sleep(pause)
             pause = min(pause * 2, 10)
@@ -200,7 +189,7 @@ def close(alias):
 def is_lock(error):
     while error is not None:
         code = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
-        if code in RETRIED or "is locked" in str(error) and type(error).__module__ == "sqlite3":
+        if code in RETRIED or ("is locked" in str(error) and type(error).__module__ == "sqlite3"):
             return True
         error = error.__cause__
     return False
@@ -215,13 +204,9 @@ def main(argv=None):
     parser.add_argument("--all", action="store_true", help="all that are pending")
     parser.add_argument("--database", default="default")
     parser.add_argument("--lock-timeout", type=float, default=3)
-    parser.add_argument(
-        "--keep-defaults", metavar="FILE", help="leave column defaults in the database and note them here"
-    )
+    parser.add_argument("--keep-defaults", metavar="FILE", help="leave column defaults in the database and note them here")
     parser.add_argument("--drop-defaults", metavar="FILE", help="drop the defaults noted there")
-    parser.add_argument(
-        "--relax", default="", help="app.Model.field,...: make nullable, so that inserts may leave it out"
-    )
+    parser.add_argument("--relax", default="", help="app.Model.field,...: make nullable, so that inserts may leave it out")
     options = parser.parse_args(argv)
     if not (options.only or options.all or options.relax or options.drop_defaults):
         parser.error("say what to run: --only, --all, --relax or --drop-defaults")
@@ -258,7 +243,7 @@ def fail(error, run, alias):
     """Our programs end with a JSON object that names the error."""
     from django.db import connections
 
-    if isinstance(error, Stopped):
+    if isinstance(error, StoppedError):
         answer = {"error": error.what, "detail": error.detail, "hint": error.hint}
     else:
         message = "%s: %s" % (type(error).__name__, error)

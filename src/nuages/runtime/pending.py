@@ -73,9 +73,7 @@ def describe_plan(executor, connection, plan, tables, details):
         if details:
             entry["operations"], state = describe_migration(migration, state, connection, tables, created)
         else:
-            entry["operations"] = [
-                {"describe": op.describe(), "class": type(op).__name__} for op in migration.operations
-            ]
+            entry["operations"] = [{"describe": op.describe(), "class": type(op).__name__} for op in migration.operations]
         described.append(entry)
     return described
 
@@ -135,9 +133,7 @@ def refusal(connection, error):
     from django.core.exceptions import ImproperlyConfigured
     from django.db import DatabaseError, InterfaceError
 
-    kind = (
-        "database_refused" if isinstance(error, (DatabaseError, InterfaceError)) else "migrations_unreadable"
-    )
+    kind = "database_refused" if isinstance(error, (DatabaseError, InterfaceError)) else "migrations_unreadable"
     if isinstance(error, ImproperlyConfigured):
         kind = "database_misconfigured"
     message = str(error).strip() or type(error).__name__
@@ -153,9 +149,7 @@ ROW_BOUND = 1000000
 
 def table_sizes(connection, tables):
     """{table: {"rows", "bytes"}}; rows are the planner's guess on PostgreSQL and MySQL, counted up to a bound on SQLite."""
-    read = {"sqlite": _sizes_sqlite, "postgresql": _sizes_postgresql, "mysql": _sizes_mysql}.get(
-        connection.vendor
-    )
+    read = {"sqlite": _sizes_sqlite, "postgresql": _sizes_postgresql, "mysql": _sizes_mysql}.get(connection.vendor)
     if not read or not tables:
         return {}
     try:
@@ -168,9 +162,8 @@ def table_sizes(connection, tables):
 def _sizes_sqlite(connection, cursor, tables):
     sizes = {}
     for table in tables:
-        cursor.execute(
-            "SELECT COUNT(*) FROM (SELECT 1 FROM %s LIMIT %d)" % (connection.ops.quote_name(table), ROW_BOUND)
-        )
+        quoted = connection.ops.quote_name(table)
+        cursor.execute("SELECT COUNT(*) FROM (SELECT 1 FROM %s LIMIT %d)" % (quoted, ROW_BOUND))  # noqa: S608 - quoted
         sizes[table] = {"rows": cursor.fetchone()[0], "bytes": None}
     return sizes
 
@@ -182,16 +175,14 @@ def _sizes_postgresql(connection, cursor, tables):
         [tables],
     )
     # Never analysed tables have reltuples -1: their bytes still tell.
-    return {
-        name: {"rows": rows if rows >= 0 else None, "bytes": size} for name, rows, size in cursor.fetchall()
-    }
+    return {name: {"rows": rows if rows >= 0 else None, "bytes": size} for name, rows, size in cursor.fetchall()}
 
 
 def _sizes_mysql(connection, cursor, tables):
     marks = ", ".join(["%s"] * len(tables))
     cursor.execute(
         "SELECT table_name, table_rows, data_length + index_length FROM information_schema.tables "
-        "WHERE table_schema = DATABASE() AND table_name IN (" + marks + ")",
+        "WHERE table_schema = DATABASE() AND table_name IN (" + marks + ")",  # noqa: S608 - placeholders only
         tables,
     )
     return {name: {"rows": rows, "bytes": size} for name, rows, size in cursor.fetchall()}
@@ -217,11 +208,12 @@ def missing_migrations():
                 stdout=out,
                 stderr=out,
             )
-        return []
     except SystemExit:
-        pass
+        pass  # it found some, or would have to ask
     except Exception as error:
         return [{"app": "", "third_party": False, "detail": "makemigrations --check failed: %s" % error}]
+    else:
+        return []
     text = out.getvalue()
     paths = {config.label: config.path for config in apps.get_app_configs()}
     found = []
@@ -246,10 +238,7 @@ def migrated_aliases():
                 continue
             for model in apps.get_models(include_auto_created=True):
                 with contextlib.suppress(Exception):
-                    if (
-                        method(alias, model._meta.app_label, model_name=model._meta.model_name, model=model)
-                        is True
-                    ):
+                    if method(alias, model._meta.app_label, model_name=model._meta.model_name, model=model) is True:
                         return True
         return False
 
@@ -274,9 +263,7 @@ def report(aliases=(), missing=True, details=True):
 def main(argv=None):
     parser = argparse.ArgumentParser(prog="nuages_runtime.pending")
     parser.add_argument("--out", required=True)
-    parser.add_argument(
-        "--database", action="append", default=[], help="default: all that migrations may go to"
-    )
+    parser.add_argument("--database", action="append", default=[], help="default: all that migrations may go to")
     parser.add_argument("--skip-missing", action="store_true", help="don't ask makemigrations --check")
     parser.add_argument("--brief", action="store_true", help="names only, no operations")
     options = parser.parse_args(argv)

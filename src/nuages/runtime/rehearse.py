@@ -23,7 +23,7 @@ from .schema import compare_steps, read_schema
 from .snapshot import copy_database
 
 
-class Impossible(Exception):
+class NotPossibleError(Exception):
     """No copy can be made; the message completes the sentence "not rehearsed: ..."."""
 
 
@@ -33,7 +33,7 @@ def rehearse(alias, scratch):
     connection = connections[alias]
     copy = COPIES.get(connection.vendor)
     if copy is None:
-        raise Impossible("there is no way yet to copy a %s database" % connection.vendor)
+        raise NotPossibleError("there is no way yet to copy a %s database" % connection.vendor)
     started = time.monotonic()
     with copy(connection, scratch) as what:
         answer = run_on_copy(alias, connection, scratch)
@@ -50,11 +50,7 @@ def run_on_copy(alias, connection, scratch):
     run, failed = Run(), ""
     steps = [{"after": "", "tables": read_schema(connection)}]
     bridge.keep_defaults(alias, bridge.Kept(os.path.join(scratch, "rehearsal-%s-defaults.json" % alias)), run)
-    run.watch(
-        after=lambda m: steps.append(
-            {"after": "%s.%s" % (m.app_label, m.name), "tables": read_schema(connection)}
-        )
-    )
+    run.watch(after=lambda m: steps.append({"after": "%s.%s" % (m.app_label, m.name), "tables": read_schema(connection)}))
     try:
         executor = MigrationExecutor(connection)
         executor.migrate(executor.loader.graph.leaf_nodes())
@@ -83,11 +79,11 @@ def close(connection):
 def sqlite_copy(connection, scratch):
     name = str(connection.settings_dict["NAME"])
     if ":memory:" in name or not os.path.exists(name):
-        raise Impossible("there is no database file yet")
+        raise NotPossibleError("there is no database file yet")
     size = os.path.getsize(name)
     free = shutil.disk_usage(scratch).free
     if free < size * 2.2:  # the copy, and the table that a migration rebuilds in it
-        raise Impossible("a copy needs %d MB, %d MB are free" % (size * 2.2 / 1e6, free / 1e6))
+        raise NotPossibleError("a copy needs %d MB, %d MB are free" % (size * 2.2 / 1e6, free / 1e6))
     target = os.path.join(scratch, "rehearsal-%s.sqlite3" % connection.alias)
     remove(target)
     copy_database(name, target)
@@ -105,14 +101,14 @@ def remove(path):
             os.remove(path + suffix)
 
 
-SHADOW = "nuages_rehearsal_"
+SHADOW, ORPHANED = "nuages_rehearsal_", 3600
 
 
 @contextlib.contextmanager
 def postgresql_copy(connection, scratch):
     for tool in ("pg_dump", "psql"):
         if not shutil.which(tool):
-            raise Impossible("%s is not on this machine" % tool)
+            raise NotPossibleError("%s is not on this machine" % tool)
     live = str(connection.settings_dict["NAME"])
     shadow = "%s%d_%d" % (SHADOW, os.getpid(), int(time.time()))
     create_database(connection, shadow)
@@ -134,12 +130,12 @@ def create_database(connection, shadow):
     with connection.cursor() as cursor:
         cursor.execute("SELECT rolcreatedb OR rolsuper FROM pg_roles WHERE rolname = current_user")
         if not cursor.fetchone()[0]:
-            raise Impossible("the database user may not create databases (ALTER ROLE ... CREATEDB)")
+            raise NotPossibleError("the database user may not create databases (ALTER ROLE ... CREATEDB)")
         drop_orphans(connection, cursor)
         try:
             cursor.execute("CREATE DATABASE %s TEMPLATE template0" % connection.ops.quote_name(shadow))
         except Exception as error:
-            raise Impossible(one_line(error)) from error
+            raise NotPossibleError(one_line(error)) from error
 
 
 def drop_orphans(connection, cursor):
@@ -147,7 +143,7 @@ def drop_orphans(connection, cursor):
     cursor.execute("SELECT datname FROM pg_database WHERE datname LIKE %s", [SHADOW + "%"])
     for (name,) in cursor.fetchall():
         age = time.time() - float(name.rsplit("_", 1)[1] or 0)
-        if age > 3600:
+        if age > ORPHANED:
             with contextlib.suppress(Exception):
                 cursor.execute("DROP DATABASE %s" % connection.ops.quote_name(name))
 
@@ -156,9 +152,7 @@ def fill_shadow(connection, live, shadow):
     arguments, env = client_arguments(connection, live)
     dump = ["pg_dump", "--no-owner", "--no-privileges", "--no-password"]
     schema = pipe([*dump, "--schema-only", *arguments], env)
-    rows = pipe(
-        [*dump, "--data-only", "--table=django_migrations", "--table=django_content_type", *arguments], env
-    )
+    rows = pipe([*dump, "--data-only", "--table=django_migrations", "--table=django_content_type", *arguments], env)
     arguments, env = client_arguments(connection, shadow)
     pipe(
         ["psql", "--no-password", "--quiet", "--no-psqlrc", "--set=ON_ERROR_STOP=0", *arguments],
@@ -181,10 +175,10 @@ def client_arguments(connection, name):
 
 
 def pipe(argv, env, data=b""):
-    result = subprocess.run(argv, env=env, input=data, capture_output=True, timeout=600)
+    result = subprocess.run(argv, env=env, input=data, capture_output=True, timeout=600, check=False)
     if result.returncode:
         words = result.stderr.decode("utf-8", "replace").strip().split("\n")[-1]
-        raise Impossible("%s: %s" % (argv[0], words))
+        raise NotPossibleError("%s: %s" % (argv[0], words))
     return result.stdout
 
 
@@ -203,7 +197,7 @@ def main(argv=None):
     os.makedirs(options.scratch, exist_ok=True)
     try:
         answer = rehearse(options.database, options.scratch)
-    except Impossible as error:
+    except NotPossibleError as error:
         answer = {
             "schema": 1,
             "alias": options.database,
