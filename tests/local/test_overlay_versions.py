@@ -26,8 +26,10 @@ print(json.dumps({"django": django.get_version(), "differs": overlay.read_back()
 
 
 def python_of(version):
+    """From pyenv, which need not be on the PATH, else where uv looks."""
+    kept = sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin/python3"))
     found = subprocess.run([UV, "python", "find", "--no-python-downloads", version], capture_output=True, text=True, check=False)
-    return found.stdout.strip()
+    return str(kept[0]) if kept else found.stdout.strip()
 
 
 @pytest.mark.local

@@ -145,7 +145,7 @@ def from_settings(policy):
     from django.conf import settings
     from django.core.files.storage import FileSystemStorage
 
-    root = policy.get("media_root") or settings.MEDIA_ROOT
+    root = settings.MEDIA_ROOT or policy.get("media_root")
     prefix = local_path(settings.MEDIA_URL, policy)
     if not root or not prefix:
         return None
