@@ -6,7 +6,7 @@ import ipaddress
 
 
 PREFIX = "HTTP_X_FORWARDED_"
-OTHERS = (
+OTHERS = {
     "HTTP_FORWARDED",
     "HTTP_X_REAL_IP",
     "HTTP_X_CLIENT_IP",
@@ -17,7 +17,7 @@ OTHERS = (
     "HTTP_X_SCHEME",
     "HTTP_FRONT_END_HTTPS",
     "HTTP_X_REQUEST_ID",
-)
+}
 
 
 class Forwarded:
@@ -48,10 +48,8 @@ class Forwarded:
     def apply(self, environ):
         """Work on a WSGI environ, or on the same names made from an ASGI scope."""
         if not self.trusts(environ.get("REMOTE_ADDR") or ""):
-            for name in [name for name in environ if name.startswith(PREFIX)]:
+            for name in [name for name in environ if name in OTHERS or name[:17] == PREFIX]:
                 del environ[name]
-            for name in OTHERS:
-                environ.pop(name, None)
             return False
         scheme = environ.get("HTTP_X_FORWARDED_PROTO", "").rpartition(",")[2].strip()
         if scheme in ("http", "https"):

@@ -12,11 +12,17 @@ class Front:
         self.forwarded = Forwarded(policy.get("trusted_proxies"))
         self.health = Health(policy)
         self.maintenance = Maintenance(policy)
-        self.static = _optional("static", policy)
-        self.media = _optional("media", policy)
+        self.serve(_optional("static", policy), _optional("media", policy))
+
+    def serve(self, static, media):
+        self.static, self.media = static, media
+        # Where paths of ours begin: every other one costs one comparison.
+        self.prefixes = ("/-/", *(part.prefix for part in (static, media) if part is not None))
 
     def answer(self, method, path, environ):
         """A Response, or None where the project answers."""
+        if not path.startswith(self.prefixes):
+            return self.maintenance.answer(method, path, environ)
         if path.startswith("/-/"):
             found = self.health.answer(method, path, environ)
             if found is not None:
@@ -34,8 +40,7 @@ class Front:
 
     def may_block(self, path):
         """Whether an answer of ours reads disks or databases: an event loop asks in a thread."""
-        prefixes = [part.prefix for part in (self.static, self.media) if part is not None]
-        return path.startswith(("/-/", *prefixes))
+        return path.startswith(self.prefixes)
 
 
 def _optional(name, policy):

@@ -34,7 +34,7 @@ def _worker_class():
 bind = "%s:%s" % (_policy.get("bind", "127.0.0.1"), _policy.get("port") or 8000)
 workers = _number("NUAGES_WORKERS", "workers", 2)
 # Of clients, slow ones too; NUAGES_THREADS of them at a time are let into the project (nuages_runtime.slots).
-threads = max(512, _number("NUAGES_THREADS", "threads", 32))
+threads = 1 if _policy.get("interface") == "asgi" else max(512, _number("NUAGES_THREADS", "threads", 32))
 worker_class = _worker_class()
 graceful_timeout = int(_policy.get("drain", 30))
 timeout = 60  # of a worker's heartbeat, not of a request: threads do not stop it

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import threading
 import time
 import traceback
@@ -24,12 +25,19 @@ def prove_worker(worker):
         return  # a respawned or recycled worker of a generation that has proved itself
     policy = read_policy()
     write_report(directory, ask_aside(worker, policy))
+    wait_for_go(worker, os.path.join(directory, "go"))
+
+
+def wait_for_go(worker, go):
+    """An ASGI worker would see a SIGTERM only once its loop runs, so it is taken here."""
     parent = os.getppid()
-    while not os.path.exists(os.path.join(directory, "go")):
+    before = signal.signal(signal.SIGTERM, lambda *_args: os._exit(0))  # it never accepted: no request to finish
+    while not os.path.exists(go):
         if not worker.alive or os.getppid() != parent:
-            os._exit(0)  # stopped before it ever accepted: no request to finish
+            os._exit(0)
         worker.notify()
         time.sleep(PAUSE)
+    signal.signal(signal.SIGTERM, before)
 
 
 def read_policy():
@@ -45,7 +53,7 @@ def ask_aside(worker, policy):
 
     def ask():
         try:
-            answer.update(proof_request.prove(worker.wsgi, policy))
+            answer.update(proof_request.prove(getattr(worker, "asgi", None) or worker.wsgi, policy))
         except BaseException as error:
             answer.update(report_exception(error, policy))
 

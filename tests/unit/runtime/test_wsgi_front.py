@@ -48,9 +48,9 @@ def site(request, tmp_path):
     policy = {"trusted_proxies": ["10.0.0.0/8"], "number": 3, "build": "b1", "media_root": str(tmp_path / "media")}
     project = wsgi_project if request.param == "wsgi" else asgi_project
     application = (wsgi if request.param == "wsgi" else asgi).Application(policy, project)
-    application.front.static = static.StaticFiles(str(tmp_path / "static"), "/static/")
-    application.front.media = media.Media(str(tmp_path / "media"), "/media/")
-    application.front.media.passes_on = False
+    uploads = media.Media(str(tmp_path / "media"), "/media/")
+    uploads.passes_on = False
+    application.front.serve(static.StaticFiles(str(tmp_path / "static"), "/static/"), uploads)
     return Site(application, ask_wsgi if request.param == "wsgi" else ask_asgi, tmp_path)
 
 
