@@ -181,8 +181,8 @@ def _sizes_postgresql(connection, cursor, tables):
 def _sizes_mysql(connection, cursor, tables):
     marks = ", ".join(["%s"] * len(tables))
     cursor.execute(
-        "SELECT table_name, table_rows, data_length + index_length FROM information_schema.tables "
-        "WHERE table_schema = DATABASE() AND table_name IN (" + marks + ")",  # noqa: S608 - placeholders only
+        "SELECT table_name, table_rows, data_length + index_length FROM information_schema.tables "  # noqa: S608 - placeholders
+        "WHERE table_schema = DATABASE() AND table_name IN (" + marks + ")",
         tables,
     )
     return {name: {"rows": rows, "bytes": size} for name, rows, size in cursor.fetchall()}
