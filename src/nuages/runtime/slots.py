@@ -24,6 +24,7 @@ class Slots:
             self.free.put(None)
 
     def run(self, project, environ, start_response):
+        body = None
         if environ.get("CONTENT_LENGTH") not in (None, "", "0") or "HTTP_TRANSFER_ENCODING" in environ:
             body = read_body(environ)
             if body is None:
@@ -35,12 +36,14 @@ class Slots:
             iterable = project(environ, start_response)
         except BaseException:
             self.leave_project()
+            if body is not None:
+                body.close()
             raise
         wrapper = environ.get("wsgi.file_wrapper")
         if isinstance(wrapper, type) and isinstance(iterable, wrapper):
             self.leave_project()  # sendfile needs the very object, and the project has done its work
             return iterable
-        return Held(iterable, self.leave_project)
+        return Held(iterable, self.leave_project, body)
 
     def leave_project(self):
         me = threading.get_ident()
@@ -55,9 +58,10 @@ class Slots:
 class Held:
     """A response that gives its slot back when the server closes it."""
 
-    def __init__(self, iterable, release):
+    def __init__(self, iterable, release, body):
         self.iterable = iterable
         self.release = release
+        self.body = body
 
     def __iter__(self):
         return iter(self.iterable)
@@ -69,6 +73,8 @@ class Held:
             if close is not None:
                 close()
         finally:
+            if self.body is not None:
+                self.body.close()
             if release is not None:
                 release()
 
@@ -77,7 +83,7 @@ def read_body(environ):
     """None where the client went away before its declared length."""
     source, length = environ["wsgi.input"], environ.get("CONTENT_LENGTH")
     left = int(length) if length else None
-    body = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115 - the garbage collector closes it
+    body = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115 - closed with the response
     while left is None or left > 0:
         data = source.read(CHUNK if left is None else min(CHUNK, left))
         if not data:

@@ -11,10 +11,12 @@ import shipped_runtime  # noqa: F401
 logs = pytest.importorskip("logs")
 
 WRITER = """
-import os, sys
+import os, sys, time
 fd = os.open(sys.argv[1], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 for number in range(60000):
     os.write(fd, b"line %d\\n" % number)
+    if number % 2000 == 0:
+        time.sleep(0.02)
 """
 
 
