@@ -61,7 +61,7 @@ def test_no_verb_is_documented_that_does_not_exist() -> None:
 
 def test_every_module_with_a_verb_is_listed() -> None:
     folder = ROOT / "src" / "nuages" / "cli"
-    with_command = {p.stem for p in folder.glob("*.py") if re.search(r"^def command\(", p.read_text(), re.M)}
+    with_command = {p.stem for p in folder.glob("*.py") if re.search(r"^def command\(", p.read_text(), re.MULTILINE)}
     assert with_command == set(ALL_VERBS)
 
 
