@@ -35,7 +35,7 @@ def command(ctx: click.Context, path: str | None, fail_on: str, as_json: bool) -
     live = site.live()
     inspected = inspect_here(Work(site.topology, live, load_configuration(live.config), site.here, console.progress))
     console.progress("checking")
-    findings = audit(inspected, site.topology, live, site.here)
+    findings = audit(inspected, site.topology, live, site.here, deep=True)
     console.clear()
     click.echo(json.dumps(report.as_json(findings), indent=1) if as_json else report.render(findings))
     ctx.exit(report.exit_code(findings, fail_on))

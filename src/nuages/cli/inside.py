@@ -9,43 +9,24 @@ from nuages.cli.site import Site
 from nuages.release.build import load_build
 
 
+# What a terminal program needs of the caller's environment; nothing else of it reaches the site.
+KEPT = ("HOME", "USER", "TERM", "LANG", "LC_ALL", "PAGER", "EDITOR", "COLUMNS", "LINES", "SHELL", "TMPDIR")
+
+
 def enter(site: Site, argv: tuple[str, ...]) -> None:
     """Replace this process by the command, with the live release's code, settings and configuration."""
     live = site.deployed()
     release = live.layout.numbered(live.number)
-    policy = json.loads((release / "policy.json").read_text())
-    manifest = load_build(live.layout, (live.release or {})["build"]).manifest
-    bin_dir = f"{manifest['environment']}/bin"
-    env = {
-        k: v
-        for k, v in os.environ.items()
-        if k
-        in (
-            "HOME",
-            "USER",
-            "TERM",
-            "LANG",
-            "LC_ALL",
-            "PAGER",
-            "EDITOR",
-            "COLUMNS",
-            "LINES",
-            "SHELL",
-            "TMPDIR",
-        )
-    }
-    env |= json.loads((release / "env.json").read_text())
-    source = str(live.layout.build(manifest["build"]) / "source")
-    paths = dict.fromkeys([policy["manage_dir"], source])
+    build = load_build(live.layout, (live.release or {})["build"])
+    environment = str(build.manifest["environment"])
+    env = {k: v for k, v in os.environ.items() if k in KEPT}
+    env |= json.loads((release / "env.json").read_text()) | build.environ
     env |= {
-        "PATH": f"{bin_dir}:{os.environ.get('PATH', os.defpath)}",
-        "VIRTUAL_ENV": str(manifest["environment"]),
+        "PATH": f"{environment}/bin:{os.environ.get('PATH', os.defpath)}",
+        "VIRTUAL_ENV": environment,
         "NUAGES_RELEASE": str(release),
-        "DJANGO_SETTINGS_MODULE": manifest["settings_module"],
-        "PYTHONPATH": ":".join(paths),
-        "PYTHONUNBUFFERED": "1",
     }
-    os.chdir(policy["manage_dir"])
+    os.chdir(build.manage_dir)
     try:
         os.execvpe(argv[0], argv, env)  # noqa: S606
     except FileNotFoundError as error:

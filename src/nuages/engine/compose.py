@@ -39,7 +39,7 @@ def compose(
     release_dir = live.layout.numbered(number)
     env = {
         **environ,
-        **_paths(build, policy),
+        **build.environ,
         "NUAGES_RELEASE": str(release_dir),
         "NUAGES_GENERATION": f"v{number}-{token}",
     }
@@ -98,18 +98,6 @@ def policy_digest(policy: Mapping[str, Any]) -> str:
 
 def _identity(release: Mapping[str, Any]) -> tuple[str, int, str]:
     return release["build"], release["config"], release["policy"]
-
-
-def _paths(build: Build, policy: Mapping[str, Any]) -> dict[str, str]:
-    manage_dir, source = str(policy["manage_dir"]), str(build.source)
-    paths = [manage_dir] + ([source] if source != manage_dir else [])
-    if build.manifest.get("src_layout"):
-        paths.append(f"{source}/src")
-    return {
-        "DJANGO_SETTINGS_MODULE": build.manifest["settings_module"],
-        "PYTHONPATH": ":".join(paths),
-        "PYTHONUNBUFFERED": "1",
-    }
 
 
 def _release(number: int, build: Build, config: Configuration, digest: str) -> dict[str, Any]:

@@ -30,6 +30,9 @@ from nuages.settings.overlay import make_policy
 from nuages.topology.model import Topology
 
 
+USUAL_WORKERS = 2  # what the audit assumes: one worker would hide what several of them break
+
+
 @dataclass(frozen=True)
 class Work:
     """What every part of stages 3 to 5 needs."""
@@ -60,7 +63,7 @@ def inspect_here(work: Work) -> Inspected:
     remembered = _remember(kept)
     if remembered:
         return Inspected(remembered, source, key, fresh=False)
-    files = read_files(topology.root, topology)
+    files = read_files(topology.root, topology, source.files)
     project = _probe(work, files, _environment(work, files, guess_interface(topology, files)), source)
     if project.interface != guess_interface(topology, files):
         project = replace(project, environment=_environment(work, files, project.interface))
@@ -85,7 +88,8 @@ def _environment(work: Work, files: Files, interface: str) -> Environment:
         layout.cache / "locks",
         work.progress,
     )
-    return build_environment(work.here, lock, layout.venvs, work.progress)
+    # Bytecode is written by what imports it first, the probe: compiling every file of every package costs ten times as much.
+    return build_environment(work.here, lock, layout.venvs, work.progress, compile_bytecode=False)
 
 
 def _drivers(config: Configuration) -> tuple[str, ...]:
@@ -149,6 +153,7 @@ def policy_of(
         phase=phase,
         port=port_of(topology, live),
         interface=interface,
+        workers=topology.scale.get("web", USUAL_WORKERS),
         generated_names=generated,
     )
     return {**policy, "maintenance_file": str(layout.maintenance), "selectors": dict(files.selectors)}

@@ -27,6 +27,7 @@ from nuages.migrations.rehearsal import (
     read_rehearsal,
     rehearse_new,
 )
+from nuages.release.build import load_build
 
 
 def judge_migrations(
@@ -124,19 +125,9 @@ def _code(desired: Desired, folder: Path) -> Code:
 
 
 def _live_code(live: Live, here: Transport) -> Code:
+    """The live release, as it runs."""
     release = live.layout.numbered(live.number)
-    answers = here.read(
-        {
-            "env": {"kind": "json", "path": str(release / "env.json")},
-            "policy": {"kind": "json", "path": str(release / "policy.json")},
-        }
-    )
-    policy, env = answers["policy"], answers["env"]
-    paths = ":".join(dict.fromkeys([policy["manage_dir"], policy["project"]]))
-    env = {
-        **env,
-        "NUAGES_RELEASE": str(release),
-        "DJANGO_SETTINGS_MODULE": policy["settings_module"],
-        "PYTHONPATH": paths,
-    }
-    return Code(f"{(live.release or {})['environment']}/bin/python", env, policy["manage_dir"])
+    build = load_build(live.layout, (live.release or {})["build"])
+    environ = here.read({"env": {"kind": "json", "path": str(release / "env.json")}})["env"] or {}
+    env = {**environ, **build.environ, "NUAGES_RELEASE": str(release)}
+    return Code(f"{build.manifest['environment']}/bin/python", env, str(build.manage_dir))

@@ -18,7 +18,6 @@ from nuages.project.model import Project
 from nuages.release.build import Build, build_id, build_release, load_build
 from nuages.settings.configuration import Configuration, process_environment
 from nuages.settings.model import Finding
-from nuages.settings.overlay import secret_key_names
 from nuages.topology.model import Topology
 
 
@@ -45,18 +44,18 @@ def prepare(
     known = _is_built(work, inspected)
     if request.check and not known:
         console.progress("checking")
-        findings = audit(inspected, topology, live, here)
+        findings = audit(inspected, topology, live, here, deep=False)
         console.findings(findings)
         _stop_on_errors(findings)
     return _build(work, inspected)
 
 
-def audit(inspected: Inspected, topology: Topology, live: Live, here: Transport) -> tuple[Finding, ...]:
+def audit(inspected: Inspected, topology: Topology, live: Live, here: Transport, *, deep: bool) -> tuple[Finding, ...]:
     from nuages.settings.checks import run_checks
 
     commit = str((live.release or {}).get("commit") or "") or None
     today = datetime.now(tz=UTC).date()
-    return run_checks(inspected.project, topology, root=topology.root, here=here, live=commit, today=today)
+    return run_checks(inspected.project, topology, root=topology.root, here=here, live=commit, today=today, deep=deep)
 
 
 def _stop_on_errors(findings: tuple[Finding, ...]) -> None:
@@ -142,8 +141,8 @@ def _build(work: Work, inspected: Inspected) -> Prepared:
 
 
 def _generated_names(project: Project) -> dict[str, list[str]]:
-    found = project.probe.facts.get("generated_names") or {}
-    return {k: list(v) for k, v in found.items()} or {"SECRET_KEY": list(secret_key_names(project.probe))}
+    found = project.probe.facts.get("generated_names") or {"SECRET_KEY": []}
+    return {k: list(v) for k, v in found.items()}
 
 
 def _placeholders(config: Configuration, names: tuple[str, ...]) -> dict[str, str]:

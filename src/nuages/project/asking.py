@@ -46,7 +46,7 @@ class Asking:
     def environ(self) -> dict[str, str | Secret]:
         folder = manage_dir(self.place, self.files)
         path = [str(self.place.release / "runtime"), str(folder)]
-        path += [str(self.place.source)] if folder != self.place.source else []
+        path += [str(self.place.source / part) for part in (".", *self.files.requirements.sources)]
         secret = Secret(secrets.token_urlsafe(48))
         return {
             **self.files.selectors,
@@ -58,7 +58,7 @@ class Asking:
             "NUAGES_SECRET_KEY_FALLBACKS": "[]",
             "DJANGO_SETTINGS_MODULE": self.files.settings,
             "HOME": str(self.place.root / "home"),
-            "PYTHONPATH": ":".join(path),
+            "PYTHONPATH": ":".join(dict.fromkeys(path)),
             "PYTHONUNBUFFERED": "1",
             "PYTHONWARNINGS": "ignore",
         }

@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -41,6 +41,15 @@ class Build:
     @property
     def source(self) -> Path:
         return self.path / "source"
+
+    @property
+    def manage_dir(self) -> Path:
+        return (self.source / str(self.manifest["manage"])).parent
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """What every process of this build needs to find its code and settings."""
+        return python_environment(self.source, self.manifest["paths"], self.manifest["settings_module"])
 
 
 @cache
@@ -133,7 +142,11 @@ def _fill(
             "static_root": str(partial / "static"),
         }
         release = scratch_release(Path(folder), here_policy)
-        env = {**environ, "NUAGES_RELEASE": str(release), **process_paths(project, partial / "source")}
+        env = {
+            **environ,
+            "NUAGES_RELEASE": str(release),
+            **python_environment(partial / "source", import_paths(project), project.probe.settings_module),
+        }
         _translations(partial / "source", project, env, here, progress)
         _bytecode(partial, project, here)
         collect_static(partial, project, layout, env, here, progress)
@@ -148,15 +161,15 @@ def moved(policy: Mapping[str, Any], source: Path, project: Project) -> dict[str
     }
 
 
-def process_paths(project: Project, source: Path) -> dict[str, str]:
-    manage_dir = source / project.files.manage_dir.relative_to(project.files.root)
-    paths = [str(manage_dir)] + ([str(source)] if source != manage_dir else [])
-    paths += [str(source / "src")] if (source / "src").is_dir() and (source / "src") != manage_dir else []
-    return {
-        "DJANGO_SETTINGS_MODULE": project.probe.settings_module,
-        "PYTHONPATH": os.pathsep.join(paths),
-        "PYTHONUNBUFFERED": "1",
-    }
+def python_environment(source: Path, paths: Sequence[str], settings_module: str) -> dict[str, str]:
+    found = os.pathsep.join(str(source / part) for part in paths)
+    return {"DJANGO_SETTINGS_MODULE": settings_module, "PYTHONPATH": found, "PYTHONUNBUFFERED": "1"}
+
+
+def import_paths(project: Project) -> list[str]:
+    """Where modules are found, relative to the source: beside manage.py, at the root, and where the project's package lies."""
+    manage_dir = str(project.files.manage_dir.relative_to(project.files.root))
+    return list(dict.fromkeys([manage_dir, ".", *project.files.requirements.sources]))
 
 
 def copy_source(source: Source, target: Path) -> None:
@@ -211,7 +224,7 @@ def _translations(source: Path, project: Project, env: Mapping[str, str], here: 
     if not project.files.translations or shutil.which("msgfmt") is None:
         return
     progress("compiling translations")
-    manage_dir = process_paths(project, source)["PYTHONPATH"].split(os.pathsep)[0]
+    manage_dir = env["PYTHONPATH"].split(os.pathsep)[0]
     here.run(
         Command(
             (project.environment.executable, "-m", "django", "compilemessages", "--ignore", "node_modules"),
@@ -264,6 +277,7 @@ def _manifest(id_: str, project: Project, source: Source, partial: Path) -> dict
         "runtime": runtime_digest(),
         "settings_module": project.probe.settings_module,
         "manage": project.files.manage,
+        "paths": import_paths(project),
         "wsgi": project.files.wsgi,
         "asgi": project.files.asgi,
         "interface": project.interface,

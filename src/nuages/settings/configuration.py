@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import re
 import secrets
-
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any

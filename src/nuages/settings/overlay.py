@@ -14,7 +14,6 @@ from nuages.topology.model import Topology
 
 VERSION = 1
 PHASES = ("serve", "build", "probe")
-SECRET_KEY_NAMES = ("SECRET_KEY", "DJANGO_SECRET_KEY")
 
 
 def make_policy(
@@ -72,12 +71,6 @@ def make_policy(
         "threads": threads,
         "generated_names": {name: list(names) for name, names in (generated_names or {}).items()},
     }
-
-
-def secret_key_names(probe: Probe) -> tuple[str, ...]:
-    """The variables that the project's settings read for their secret key, as the probe saw them being read."""
-    read = {str(row["name"]) for row in probe.environ}
-    return tuple(sorted(name for name in read if name in SECRET_KEY_NAMES or name.endswith("_SECRET_KEY")))
 
 
 def changes_of(probe: Probe) -> tuple[Change, ...]:
