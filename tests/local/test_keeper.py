@@ -6,7 +6,7 @@ import sys
 import time
 
 import pytest
-from kept_site import APP, KeptSite, Refused, eventually
+from kept_site import APP, KeptSite, RefusedError, eventually
 
 
 pytestmark = pytest.mark.local
@@ -124,9 +124,9 @@ BROKEN = {
 def test_a_broken_release_is_refused_with_its_cause_and_the_live_one_serves_on(site, code):
     kind, said = BROKEN[code]
     site.deploy("v1")
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(RefusedError) as refused:
         site.deploy("v2", code)
-    error, detail, hint = refused.value.args
+    _error, detail, hint = refused.value.args
     assert hint == kind
     assert said in detail
     assert len(detail.splitlines()) <= 5
@@ -198,7 +198,7 @@ def test_an_upgrade_to_broken_files_leaves_the_old_ones_at_work(site):
     old = site.home
     site.install("two")
     (site.home / "supervisor.py").write_text("broken (")
-    with pytest.raises(Refused):
+    with pytest.raises(RefusedError):
         site.ctl("upgrade")
     assert site.ctl("status")["home"] == str(old)
     assert site.get() == "v1 0"
@@ -228,7 +228,7 @@ def test_down_closes_the_socket_and_leaves_no_process(site):
     site.ctl("down")
     eventually(lambda: not any(alive(pid) for pid in pids))
     assert not (site.root / "run" / "control.sock").exists()
-    with pytest.raises(Refused, match="not running"):
+    with pytest.raises(RefusedError, match="not running"):
         site.ctl("status")
 
 

@@ -1,5 +1,6 @@
 """A site on disk for the keeper: releases of a tiny WSGI (or any) app, driven through `ctl` as a deploy does."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -25,7 +26,7 @@ def application(environ, start_response):
 """
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     pass
 
 
@@ -47,7 +48,7 @@ class KeptSite:
         done = subprocess.run(argv, capture_output=True, text=True, timeout=150, check=False)
         answer = json.loads(done.stdout or "{}")
         if done.returncode:
-            raise Refused(answer.get("error", done.stderr), answer.get("detail", ""), answer.get("hint", ""))
+            raise RefusedError(answer.get("error", done.stderr), answer.get("detail", ""), answer.get("hint", ""))
         return answer
 
     def ensure(self, listen="127.0.0.1:0"):
@@ -120,18 +121,14 @@ class KeptSite:
         return pid
 
     def close(self):
-        try:
+        with contextlib.suppress(RefusedError, subprocess.TimeoutExpired):
             self.ctl("down", "--timeout", "20")
-        except (Refused, subprocess.TimeoutExpired):
-            pass
         state = self.root / "run" / "state.json"
         for record in json.loads(state.read_text())["generations"].values() if state.exists() else ():
             for process in record["processes"].values():
                 if process["group"]:
-                    try:
+                    with contextlib.suppress(ProcessLookupError, PermissionError):
                         os.killpg(process["group"], signal.SIGKILL)
-                    except (ProcessLookupError, PermissionError):
-                        pass
 
 
 def eventually(condition, timeout=10):

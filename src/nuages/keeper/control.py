@@ -1,5 +1,6 @@
 """The supervisor's unix socket: one JSON object a line, one answer each."""
 
+import contextlib
 import json
 import os
 import select
@@ -12,7 +13,7 @@ NAME = "control.sock"  # relative: a socket's path is limited to about 100 bytes
 TICK = 0.1
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     def __init__(self, error, detail="", hint=""):
         super().__init__(error)
         self.answer = {"error": error, "detail": detail, "hint": hint}
@@ -27,16 +28,14 @@ class ControlSocket:
         self.listener.bind(NAME)
         self.listener.listen(64)
         self.wake, waker = os.pipe()
-        os.set_blocking(self.wake, False)  # noqa: FBT003
-        os.set_blocking(waker, False)  # noqa: FBT003
+        os.set_blocking(self.wake, False)
+        os.set_blocking(waker, False)
         signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_args: None)
 
     def remove(self):
-        try:
+        with contextlib.suppress(FileNotFoundError):
             os.unlink(NAME)
-        except FileNotFoundError:
-            pass
 
     def wait(self, channel):
         """The requests that came, and whether the keeper at the other end of the channel has died."""
@@ -58,7 +57,7 @@ class ControlSocket:
     def answer(self, connection, act, request):
         try:
             answer = act(request)
-        except Refused as refused:
+        except RefusedError as refused:
             answer = refused.answer
         except Exception as error:
             answer = {"error": repr(error), "detail": traceback.format_exc(limit=-3), "hint": ""}
@@ -100,5 +99,5 @@ def inherited(fds):
     """The sockets that the other half handed over on our command line."""
     for fd in fds.split(","):
         if fd:
-            os.set_inheritable(int(fd), False)  # noqa: FBT003
+            os.set_inheritable(int(fd), False)
             yield socket.socket(fileno=int(fd))

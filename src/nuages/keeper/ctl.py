@@ -13,10 +13,10 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
 
-import sockets  # noqa: E402
-import spawn  # noqa: E402
-import state  # noqa: E402
-from control import Refused, ask  # noqa: E402
+import sockets
+import spawn
+import state
+from control import RefusedError, ask
 
 
 HOME = os.path.dirname(os.path.realpath(__file__))
@@ -37,11 +37,11 @@ class Client:
                 answer = ask(self.run_dir, dict(fields, verb=verb))
             except OSError as error:
                 if time.monotonic() > deadline or not self._may_come_back():
-                    raise Refused("the keeper is not running", str(error), "run `ensure` first") from error
+                    raise RefusedError("the keeper is not running", str(error), "run `ensure` first") from error
                 time.sleep(0.05)
                 continue
             if "error" in answer:
-                raise Refused(**answer)
+                raise RefusedError(**answer)
             return answer
 
     def _may_come_back(self):
@@ -55,7 +55,7 @@ class Client:
             if value:
                 return value
             if time.monotonic() > deadline:
-                raise Refused("%s took longer than %g seconds" % (what, self.timeout))
+                raise RefusedError("%s took longer than %g seconds" % (what, self.timeout))
             time.sleep(PAUSE)
 
     # --- verbs -------------------------------------------------------------------------------------------
@@ -72,7 +72,7 @@ class Client:
     def _is_up(self):
         try:
             self.ask("status")
-        except Refused:
+        except RefusedError:
             return False
         return True
 
@@ -82,7 +82,7 @@ class Client:
         channel.close()  # the keeper sees its supervisor missing and starts one
         listener.close()
         if not state.wait_until(self._answers, 15):
-            raise Refused("the supervisor did not start", hint="see logs/keeper.log")
+            raise RefusedError("the supervisor did not start", hint="see logs/keeper.log")
 
     def _answers(self):
         try:
@@ -96,7 +96,7 @@ class Client:
         except OSError as error:
             if error.errno == errno.EADDRINUSE and self._end_leftovers():
                 return sockets.bind(listen)
-            raise Refused("cannot listen on " + listen, str(error), "choose another port") from error
+            raise RefusedError("cannot listen on " + listen, str(error), "choose another port") from error
 
     def _end_leftovers(self):
         """Both halves were killed at once: what still serves holds our socket, so it must end before we bind."""
@@ -124,13 +124,13 @@ class Client:
         def judged(status):
             found = status["generations"].get(generation)
             if found is None:
-                raise Refused("no generation %s" % generation, hint="start it first")
+                raise RefusedError("no generation %s" % generation, hint="start it first")
             return found if found["state"] != "starting" else None
 
         found = self.wait(judged, "the proof of %s" % generation)
         if found["state"] == "failed":
             failure = found["failure"]
-            raise Refused(
+            raise RefusedError(
                 "%s: %s" % (failure["kind"], failure["lines"][0]),
                 "\n".join(failure["lines"]),
                 failure["kind"],
@@ -170,13 +170,11 @@ class Client:
         if self.status()["home"] != HOME:
             self.ask("upgrade", home=HOME)
             if not state.wait_until(lambda: self.status()["home"] == HOME, 10):
-                raise Refused(
-                    "the new supervisor did not start", hint="the old one goes on; see logs/keeper.log"
-                )
+                raise RefusedError("the new supervisor did not start", hint="the old one goes on; see logs/keeper.log")
         if self.status()["keeper_home"] != HOME:
             self.ask("upgrade", home=HOME)
             if not state.wait_until(lambda: self.status()["keeper_home"] == HOME, 10):
-                raise Refused("the new keeper did not start", hint="see logs/keeper.log")
+                raise RefusedError("the new keeper did not start", hint="see logs/keeper.log")
         return {"home": HOME}
 
 
@@ -200,7 +198,7 @@ def main():
     verb = fields.pop("verb").replace("-", "_")
     try:
         answer = getattr(client, verb)(**fields)
-    except Refused as refused:
+    except RefusedError as refused:
         print(json.dumps(refused.answer))
         return 1
     except (OSError, ValueError) as error:

@@ -18,9 +18,7 @@ def judge(process, proof_dir):
     reports = read_reports(proof_dir)
     for report in reports:
         if not report.get("ok"):
-            return failure(
-                process, report.get("kind", "failed"), report.get("lines") or [str(report.get("detail"))]
-            )
+            return failure(process, report.get("kind", "failed"), report.get("lines") or [str(report.get("detail"))])
     if not process.is_running():
         return _ended(process)
     if process.spec.get("proof"):
@@ -76,9 +74,7 @@ def _ended(process):
 def _overdue(process):
     said = read_log(process)
     if MEMORY.search(said):
-        return failure(
-            process, "memory", ["a worker was killed while it started: out of memory?", *tail(said, 3)]
-        )
+        return failure(process, "memory", ["a worker was killed while it started: out of memory?", *tail(said, 3)])
     allowed = float(process.spec.get("start_timeout", 60))
     if time.time() - process.started < allowed:
         return None

@@ -65,9 +65,7 @@ class Generation:
 
     def judge(self):
         """Look at the proofs of a starting generation."""
-        verdicts = [
-            diagnosis.judge(process, self.proof_dir(process)) for process in self.of_kind(*ACCEPTS_FIRST)
-        ]
+        verdicts = [diagnosis.judge(process, self.proof_dir(process)) for process in self.of_kind(*ACCEPTS_FIRST)]
         failures = [verdict for verdict in verdicts if isinstance(verdict, dict)]
         if failures:
             self.failure = failures[0]

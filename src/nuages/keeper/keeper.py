@@ -13,10 +13,10 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
 
-import sockets  # noqa: E402
-import spawn  # noqa: E402
-import state  # noqa: E402
-from control import inherited  # noqa: E402
+import sockets
+import spawn
+import state
+from control import inherited
 
 
 HOME = os.path.dirname(os.path.realpath(__file__))

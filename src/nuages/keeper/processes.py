@@ -1,5 +1,6 @@
 """One process of a generation: started, watched by pid and start time, stopped within a bound."""
 
+import contextlib
 import os
 import signal
 import time
@@ -98,9 +99,7 @@ class Process:
         self.ended = how
         self.pid = self.token = None
         self.crashes = 0 if lived > SETTLED else self.crashes + 1
-        self.next_start = time.time() + min(0.5 * 2 ** (self.crashes - 2), LONGEST_BACKOFF) * (
-            self.crashes > 1
-        )
+        self.next_start = time.time() + min(0.5 * 2 ** (self.crashes - 2), LONGEST_BACKOFF) * (self.crashes > 1)
         # A killed Gunicorn leaves workers that finish what they accepted; they get the same time as in a drain.
         if group_exists(self.group):
             kill_group(self.group, signal.SIGTERM)
@@ -119,7 +118,5 @@ class Process:
 
 
 def _signal(pid, signum):
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signum)
-    except ProcessLookupError:
-        pass

@@ -64,7 +64,7 @@ def receive(channel):
     if not data:
         return None
     for fd in fds:
-        os.set_inheritable(fd, False)  # noqa: FBT003
+        os.set_inheritable(fd, False)
     return [json.loads(line) for line in data.splitlines()], fds
 
 

@@ -19,9 +19,7 @@ def spawn_half(home, module, site, listeners):
     """Start `keeper` or `supervisor` with the listening sockets; the returned channel reads EOF when it dies."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
     fds = [theirs.fileno()] + [listener.fileno() for listener in listeners]
-    log = os.open(
-        os.path.join(site, "logs", "keeper.log"), os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600
-    )
+    log = os.open(os.path.join(site, "logs", "keeper.log"), os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
     process = subprocess.Popen(
         half_argv(home, module, site, fds[0], fds[1:]),
         stdin=subprocess.DEVNULL,
@@ -44,18 +42,14 @@ def half_argv(home, module, site, channel, sockets):
 
 
 def _plain_environment():
-    return {
-        name: os.environ[name]
-        for name in ("PATH", "HOME", "USER", "LANG", "TZ", "TMPDIR")
-        if name in os.environ
-    }
+    return {name: os.environ[name] for name in ("PATH", "HOME", "USER", "LANG", "TZ", "TMPDIR") if name in os.environ}
 
 
 def replace_self(home, module, site, channel, listeners):
     """Become the same half from other files; pid, children and fds stay."""
     fds = [channel.fileno()] + [listener.fileno() for listener in listeners]
     for fd in fds:
-        os.set_inheritable(fd, True)  # noqa: FBT003
+        os.set_inheritable(fd, True)
     argv = half_argv(home, module, site, fds[0], fds[1:])
     os.execv(argv[0], argv)
 
@@ -96,7 +90,7 @@ def _become(argv, env, cwd, log, listeners, gate):
     out = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     # First out of the way of 0..9, then to their places: a dup2 must not overwrite an fd still needed.
     high = [_high(fd) for fd in [null, out] + [listener.fileno() for listener in listeners]]
-    for target, fd in enumerate([high[0], high[1], high[1]] + high[2:]):
+    for target, fd in enumerate([high[0], high[1], high[1], *high[2:]]):
         os.dup2(fd, target)
     os.closerange(3 + len(listeners), 4096)
     env = dict(env)

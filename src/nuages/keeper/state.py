@@ -109,9 +109,7 @@ def memory_by_group():
     """Resident kilobytes of every process group."""
     sizes = {}
     if not LINUX:
-        rows = subprocess.run(
-            ["ps", "-axo", "pgid=,rss="], capture_output=True, text=True, check=False
-        ).stdout
+        rows = subprocess.run(["ps", "-axo", "pgid=,rss="], capture_output=True, text=True, check=False).stdout
         for row in rows.splitlines():
             group, size = row.split()[:2]
             sizes[int(group)] = sizes.get(int(group), 0) + int(size)

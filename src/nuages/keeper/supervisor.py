@@ -4,6 +4,7 @@ Usage: supervisor.py SITE CHANNEL_FD SOCKET_FD,SOCKET_FD...
 Single-threaded; no request waits (`ctl` polls `status`), so that a dead client changes nothing.
 """
 
+import contextlib
 import json
 import os
 import signal
@@ -13,18 +14,16 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
 
-import logs  # noqa: E402
-import sockets  # noqa: E402
-import spawn  # noqa: E402
-import state  # noqa: E402
-from control import ControlSocket, Refused, inherited  # noqa: E402
-from generations import DRAINING, LIVE, PROVED, STARTING, Generation  # noqa: E402
+import logs
+import sockets
+import spawn
+import state
+from control import ControlSocket, RefusedError, inherited
+from generations import DRAINING, LIVE, PROVED, STARTING, Generation
 
 
 HOME = os.path.dirname(os.path.realpath(__file__))
-OVERLAP = (
-    0.2  # seconds in which old and new accept together, so that nobody ever finds a socket without a taker
-)
+OVERLAP = 0.2  # seconds in which old and new accept together, so that nobody ever finds a socket without a taker
 
 
 class Supervisor:
@@ -129,7 +128,7 @@ class Supervisor:
         verb = request.get("verb", "")
         action = getattr(self, "verb_" + verb, None)
         if action is None:
-            raise Refused("unknown verb", verb)
+            raise RefusedError("unknown verb", verb)
         answer = action(request)
         self.save()
         return answer
@@ -144,9 +143,7 @@ class Supervisor:
             "keeper_home": kept.get("home"),
             "listen": self.addresses(),
             "live": self.live,
-            "generations": {
-                name: generation.describe(memory) for name, generation in self.generations.items()
-            },
+            "generations": {name: generation.describe(memory) for name, generation in self.generations.items()},
         }
 
     def verb_ensure(self, request):
@@ -155,7 +152,7 @@ class Supervisor:
             try:
                 listener = sockets.bind(wanted)
             except OSError as error:
-                raise Refused("cannot listen on " + wanted, str(error), "choose another port") from error
+                raise RefusedError("cannot listen on " + wanted, str(error), "choose another port") from error
             self.replace_sockets([listener])
         return {"listen": self.addresses(), "supervisor": os.getpid()}
 
@@ -171,10 +168,10 @@ class Supervisor:
         if old is not None and old.state in (STARTING, PROVED, LIVE):
             return {"generation": name, "state": old.state}
         if old is not None and not old.is_gone():
-            raise Refused("generation %s is still stopping" % name, hint="discard it first")
+            raise RefusedError("generation %s is still stopping" % name, hint="discard it first")
         generation = Generation(name, self._dir(name))
         if not generation.processes:
-            raise Refused("no processes in %s" % os.path.join(self._dir(name), "spec.json"))
+            raise RefusedError("no processes in %s" % os.path.join(self._dir(name), "spec.json"))
         generation.clear_proofs()
         self.generations[name] = generation
         for process in generation.of_kind("web"):
@@ -187,7 +184,7 @@ class Supervisor:
         if generation.state == LIVE:
             return {"live": name}
         if generation.state != PROVED:
-            raise Refused("generation %s is %s, not proved" % (name, generation.state))
+            raise RefusedError("generation %s is %s, not proved" % (name, generation.state))
         generation.allow_to_accept()
         generation.become(LIVE)
         old = self.generations.get(self.live)
@@ -202,7 +199,7 @@ class Supervisor:
         if name not in self.generations:
             return {"discarded": name}
         if name == self.live:
-            raise Refused("generation %s is live" % name)
+            raise RefusedError("generation %s is live" % name)
         generation = self.generations[name]
         if generation.state != DRAINING:
             generation.become(DRAINING)
@@ -230,16 +227,14 @@ class Supervisor:
 
     def _known(self, name):
         if name not in self.generations:
-            raise Refused("no generation %s" % name, hint="start it first")
+            raise RefusedError("no generation %s" % name, hint="start it first")
         return self.generations[name]
 
     # --- the keeper --------------------------------------------------------------------------------------
 
     def tell_keeper(self, message, fds=()):
-        try:
+        with contextlib.suppress(OSError):  # its death is seen by the loop
             sockets.send(self.channel, message, fds)
-        except OSError:
-            pass  # its death is seen by the loop
 
     def respawn_keeper(self):
         self.channel.close()
@@ -272,7 +267,7 @@ class Supervisor:
         for generation in self.generations.values():
             for process in generation.processes:
                 process.stop()
-        state.wait_until(lambda: self._all_gone(), 60)
+        state.wait_until(self._all_gone, 60)
         self.tell_keeper({"end": True})
         os._exit(0)
 

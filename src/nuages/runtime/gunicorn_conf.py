@@ -8,8 +8,8 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from nuages_runtime.proof import prove_worker as post_worker_init  # noqa: E402, F401
-from nuages_runtime.proof import read_policy  # noqa: E402
+from nuages_runtime.proof import prove_worker as post_worker_init  # noqa: F401
+from nuages_runtime.proof import read_policy
 
 
 _policy = read_policy()
@@ -43,7 +43,8 @@ worker_connections = 2000
 backlog = 2048
 max_requests = int(_policy.get("max_requests", 0))
 max_requests_jitter = max_requests // 5
-worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") and os.access("/dev/shm", os.W_OK) else None
+_memory = "/dev/shm"  # noqa: S108 - a heartbeat on a slow disk would stop workers
+worker_tmp_dir = _memory if os.access(_memory, os.W_OK) else None
 control_socket_disable = True  # newer versions open one in $XDG_RUNTIME_DIR by default
 forwarded_allow_ips = ""  # nuages_runtime.forwarded decides whom to believe
 limit_request_line = 8190

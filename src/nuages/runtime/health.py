@@ -5,6 +5,7 @@ A cache that is down does not count: the site answers without it.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 
 from nuages_runtime.response import of_json
@@ -64,10 +65,8 @@ class Look(threading.Thread):
         except Exception as error:
             self.verdict = type(error).__name__
         finally:
-            try:
+            with contextlib.suppress(Exception):
                 connections[self.alias].close()
-            except Exception:
-                pass
 
 
 def _is_real(connection):

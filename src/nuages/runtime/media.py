@@ -140,10 +140,9 @@ class Part:
 
 
 def from_settings(policy):
-    from nuages_runtime.site_urls import local_path, storage_class
-
     from django.conf import settings
     from django.core.files.storage import FileSystemStorage
+    from nuages_runtime.site_urls import local_path, storage_class
 
     root = settings.MEDIA_ROOT or policy.get("media_root")
     prefix = local_path(settings.MEDIA_URL, policy)

@@ -6,6 +6,7 @@ once: only here, between load and accept, can a release be refused without anybo
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -66,9 +67,7 @@ def ask_aside(worker, policy):
         thread.join(PAUSE)
     if thread.is_alive():
         path = policy.get("health", {}).get("path", "/")
-        return report(
-            "timeout", ["GET %s gave no answer within %g seconds" % (path, patience), *_where(thread, policy)]
-        )
+        return report("timeout", ["GET %s gave no answer within %g seconds" % (path, patience), *_where(thread, policy)])
     return answer
 
 
@@ -93,9 +92,7 @@ def report_exception(error, policy, first=None):
     lines = [first, said[-1] if said else repr(error)]
     if isinstance(error, ModuleNotFoundError):
         kind = "missing-dependency"
-        lines.append(
-            "no module named %r in the release's environment: is it in the requirements?" % error.name
-        )
+        lines.append("no module named %r in the release's environment: is it in the requirements?" % error.name)
     elif isinstance(error, (ImportError, SyntaxError)):
         kind = "import"
     elif isinstance(error, MemoryError):
@@ -138,7 +135,5 @@ def report_failed_import(error):
     directory = os.environ.get("NUAGES_PROOF")
     if not directory or os.path.exists(os.path.join(directory, "go")):
         return
-    try:
+    with contextlib.suppress(Exception):
         write_report(directory, report_exception(error, read_policy(), "the project could not be loaded"))
-    except Exception:
-        pass

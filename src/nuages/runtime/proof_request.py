@@ -23,22 +23,14 @@ def prove(callable_, policy):
     while True:
         with Listening() as heard:
             status, headers, body = ask(callable_, url, host)
-        target = (
-            urljoin(url, headers.get("location", ""))
-            if 300 <= status < 400 and "location" in headers
-            else None
-        )
+        target = urljoin(url, headers.get("location", "")) if 300 <= status < 400 and "location" in headers else None
         if target is None or urlsplit(target).netloc != host:
             break
         if urlsplit(target).scheme == "https" and scheme == "http":
-            return report(
-                "https-redirect", ["GET %s is redirected to https, and this site has no TLS declared" % path]
-            )
+            return report("https-redirect", ["GET %s is redirected to https, and this site has no TLS declared" % path])
         seen.append(url)
         if target in seen or len(seen) > REDIRECTS:
-            return report(
-                "redirect-loop", ["GET %s is redirected without end" % path, "at %s to %s" % (url, target)]
-            )
+            return report("redirect-loop", ["GET %s is redirected without end" % path, "at %s to %s" % (url, target)])
         url = target
     if matches(status, expect):
         return {"ok": True, "status": status}
@@ -223,9 +215,7 @@ async def _ask_asgi(application, parts, host):
     async def send(message):
         if message["type"] == "http.response.start":
             answer["status"] = message["status"]
-            answer["headers"] = {
-                k.decode("latin-1").lower(): v.decode("latin-1") for k, v in message.get("headers", ())
-            }
+            answer["headers"] = {k.decode("latin-1").lower(): v.decode("latin-1") for k, v in message.get("headers", ())}
         elif message["type"] == "http.response.body":
             answer["body"] += message.get("body", b"")[:65536]
             if not message.get("more_body"):

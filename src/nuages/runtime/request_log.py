@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 
 from gunicorn.glogging import Logger
-
 from nuages_runtime.proof import read_policy
 
 
@@ -30,12 +30,8 @@ class RequestLog(Logger):
             getattr(resp, "sent", 0) or 0,
             environ.get("nuages.request_id", "-"),
         )
-        try:
-            os.write(
-                1, (self._json(fields) if self.as_json else self._text(fields)).encode("utf-8", "replace")
-            )
-        except OSError:
-            pass
+        with contextlib.suppress(OSError):
+            os.write(1, (self._json(fields) if self.as_json else self._text(fields)).encode("utf-8", "replace"))
 
     @staticmethod
     def _text(fields):

@@ -5,6 +5,7 @@ A body is read whole before its request takes a slot: an upload over a slow line
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import tempfile
 import threading
@@ -106,7 +107,5 @@ def leave():
 def _close_connections():
     database = sys.modules.get("django.db")
     if database is not None:
-        try:
+        with contextlib.suppress(Exception):
             database.connections.close_all()
-        except Exception:
-            pass

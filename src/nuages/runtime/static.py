@@ -9,9 +9,8 @@ from __future__ import annotations
 import os
 import re
 
-from whitenoise import WhiteNoise
-
 from nuages_runtime.response import Response
+from whitenoise import WhiteNoise
 
 
 MOST = 20000  # remembered files
@@ -74,9 +73,8 @@ def _stamp(path):
 
 def from_settings(policy):
     """None where static files live elsewhere: another host, a remote storage, no app for them."""
-    from nuages_runtime.site_urls import local_path, storage_class
-
     from django.conf import settings
+    from nuages_runtime.site_urls import local_path, storage_class
 
     root = policy.get("static_serve") or policy.get("static_root") or getattr(settings, "STATIC_ROOT", None)
     prefix = local_path(getattr(settings, "STATIC_URL", None), policy)

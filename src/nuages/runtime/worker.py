@@ -8,13 +8,13 @@ keep their connections, and what an attack made grow shrinks again.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections import deque
 from concurrent.futures import Future
 
 from gunicorn.workers import gthread
-
 from nuages_runtime import slots
 
 
@@ -53,10 +53,8 @@ class PatientWorker(gthread.ThreadWorker):
             self.worker_connections = 0
             return
         for listener in self.sockets:
-            try:
+            with contextlib.suppress(KeyError, ValueError):
                 self.poller.unregister(listener)
-            except (KeyError, ValueError):
-                pass
 
 
 class ThreadStack:
