@@ -39,8 +39,8 @@ def deploy(request: Request, console: Console) -> Plan:
             desired = compose(
                 topology, live, prepared.build, config, prepared.policy, token=token, **request.signature()
             )
-            judgement = judge_migrations(desired, live, here, console.progress, force=not request.check)
-            plan = roll_out(make_plan(desired, live, judgement, force=request.force), topology)
+            judgements = judge_migrations(desired, live, here, console.progress, force=not request.check)
+            plan = roll_out(make_plan(desired, live, judgements, force=request.force), topology)
             console.plan(plan)
             if not request.only_plan and console.agreed(plan):
                 apply(plan, here, live, token, console.step)

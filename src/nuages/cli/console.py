@@ -64,7 +64,7 @@ class Terminal:
             show_plan(plan)
         else:
             self.whys = {str(s): s.why for s in plan.steps}
-            show_judgement(plan)
+            show_judgements(plan)
 
     def agreed(self, plan: Plan) -> bool:
         if plan.empty or not self.ask:
@@ -105,16 +105,17 @@ def show_plan(plan: Plan) -> None:
         click.echo(
             f"  {step_line(f'{step.symbol} {step.host}  {step.what:<{width}}')}  {click.style(step.why, dim=True)}".rstrip()
         )
-    show_judgement(plan)
+    show_judgements(plan)
     click.echo()
 
 
-def show_judgement(plan: Plan) -> None:
+def show_judgements(plan: Plan) -> None:
     """What the pending migrations mean, before any of them runs."""
-    if plan.judgement and plan.judgement.pending:
-        from nuages.migrations.explain import explain
+    from nuages.migrations.explain import explain
 
-        click.echo("\n".join(f"  {line}" for line in explain(plan.judgement).splitlines()))
+    for judgement in plan.judgements:
+        if judgement.pending:
+            click.echo("\n".join(f"  {line}" for line in explain(judgement).splitlines()))
 
 
 def plan_dict(plan: Plan) -> dict[str, Any]:

@@ -29,6 +29,8 @@ class Live:
     builds: tuple[str, ...]
     venvs: tuple[str, ...]
     supervisor: Mapping[str, Any]  # its status; empty when it does not run
+    snapshots: tuple[str, ...] = ()
+    kept_since: Mapping[str, Any] | None = None  # the newest release for whose predecessors the database keeps defaults
     unfinished: Mapping[str, Any] | None = None  # migrations that a deploy left for after its switch
     programs: str = ""  # version of the supervisor's programs that lies there
     maintenance: bool = False
@@ -95,7 +97,7 @@ class Plan:
     switch: tuple[Step, ...] = ()
     settle: tuple[Step, ...] = ()
     notes: tuple[str, ...] = ()
-    judgement: Judgement | None = None
+    judgements: tuple[Judgement, ...] = ()
     reason: str = ""  # why there is nothing to do, when there is nothing
     facts: Mapping[str, Any] = field(default_factory=dict)
 

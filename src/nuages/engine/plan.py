@@ -13,7 +13,7 @@ from nuages.engine.ops import link, perform, remove, step, write
 from nuages.migrations.model import Judgement
 
 
-def make_plan(desired: Desired, live: Live, judgement: Judgement | None = None, *, force: bool = False) -> Plan:
+def make_plan(desired: Desired, live: Live, judgements: tuple[Judgement, ...] = (), *, force: bool = False) -> Plan:
     """Every step from what is to what should be; empty when there is nothing to do. A live and healthy release is left alone."""
     tidy = [*disk.programs(desired, live), *disk.leftovers(desired, live)]
     facts = _facts(desired, live)
@@ -22,16 +22,16 @@ def make_plan(desired: Desired, live: Live, judgement: Judgement | None = None, 
         return Plan(
             rest, tuple(database.finish(desired, live)), reason=f"v{desired.number} is live and nothing changed", facts=facts
         )
-    window = bool(judgement and judgement.window)
+    window = any(j.window for j in judgements)
     steps = [*disk.site(desired, live), *disk.configuration(desired, live), *tidy]
     if desired.new:
         steps += [*disk.release(desired), *disk.static(desired, live)]
         steps += [_maintenance(desired, on=True)] if window else []
-        steps += _database(desired, live, judgement)
+        steps += _database(desired, live, judgements)
     steps += _go_live(desired, live)
     if window and not live.maintenance:
         steps.append(_maintenance(desired, on=False))
-    return Plan(tuple(steps), tuple(_settle(desired, live, judgement)), judgement=judgement, facts=facts)
+    return Plan(tuple(steps), tuple(_settle(desired, live, judgements)), judgements=judgements, facts=facts)
 
 
 def _is_served(desired: Desired, live: Live) -> bool:
@@ -53,15 +53,15 @@ def _facts(desired: Desired, live: Live) -> dict[str, Any]:
     }
 
 
-def _database(desired: Desired, live: Live, judgement: Judgement | None) -> Iterable[Step]:
-    if not live.release:
-        yield database.first_migration(desired)
-    yield from database.snapshot(desired, judgement)
-    yield from database.migrate(desired, judgement, "before")
-    yield from database.migrate(desired, judgement, "window")
+def _database(desired: Desired, live: Live, judgements: tuple[Judgement, ...]) -> Iterable[Step]:
+    for judgement in judgements:
+        yield from database.first_migration(desired, judgement)
+        yield from database.snapshot(desired, live, judgement)
+        yield from database.migrate(desired, judgement, "before")
+        yield from database.migrate(desired, judgement, "window")
     if desired.release["build"] != (live.release or {}).get("build") and "rollback_to" not in desired.release:
         yield from database.release_commands(desired)
-    yield from database.note_unfinished(desired, judgement)
+    yield from database.note_unfinished(desired, judgements)
 
 
 def _go_live(desired: Desired, live: Live) -> Iterable[Step]:
@@ -111,7 +111,7 @@ def _maintenance(desired: Desired, *, on: bool) -> Step:
     return step("~", "maintenance page off", "", remove(path))
 
 
-def _settle(desired: Desired, live: Live, judgement: Judgement | None) -> Iterable[Step]:
+def _settle(desired: Desired, live: Live, judgements: tuple[Judgement, ...]) -> Iterable[Step]:
     """Once the new release is live: the old one ends, contracting migrations run, old releases go."""
     draining = [n for n, g in live.supervisor.get("generations", {}).items() if g.get("state") == "draining" or n == live.serving]
     if draining:
@@ -119,5 +119,7 @@ def _settle(desired: Desired, live: Live, judgement: Judgement | None) -> Iterab
         wait = desired.supervisor.ask(live.layout, live.machine, "drain-wait", "--timeout", f"{drain + 10:g}", timeout=drain + 60)
         yield step("-", f"drain {', '.join(draining)}", f"requests and jobs under way may take {drain:g} s", perform(wait))
     yield from database.finish(desired, live)
-    yield from database.migrate(desired, judgement, "after")
+    for judgement in judgements:
+        yield from database.migrate(desired, judgement, "after")
     yield from disk.retention(desired, live)
+    yield from database.drop_kept_defaults(desired, live, disk.oldest_kept(desired, live))

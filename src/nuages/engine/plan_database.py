@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from nuages.engine.model import Desired, Live, Step
 from nuages.engine.ops import perform, remove, step, write
 from nuages.hosts.command import Command
 from nuages.migrations.model import Judgement
-from nuages.migrations.rehearsal import Code, run_all, run_phase
+from nuages.migrations.rehearsal import Code, drop_defaults, run_all, run_phase
+from nuages.migrations.snapshot import expired
 
 
 SHOWN = 4  # names of migrations in one line
@@ -31,44 +33,72 @@ def code_of(desired: Desired) -> Code:
     return Code(placement.python, placement.env, str(placement.policy["manage_dir"]))
 
 
-def first_migration(desired: Desired) -> Step:
-    command = run_all(code_of(desired), lock_timeout=desired.placement.topology.migrations.lock_timeout)
-    return step("~", "migrate", "nothing is live beside it yet", perform(command))
+def first_migration(desired: Desired, judgement: Judgement) -> Iterable[Step]:
+    if judgement.everything:
+        lock_timeout = desired.placement.topology.migrations.lock_timeout
+        command = run_all(code_of(desired), lock_timeout=lock_timeout, alias=judgement.alias)
+        yield step("~", f"migrate{_of(judgement.alias)}", "nothing is live beside it yet", perform(command))
 
 
-def snapshot(desired: Desired, judgement: Judgement | None) -> Iterable[Step]:
-    if judgement and judgement.snapshot:
-        told = (
-            f"a migration can't be taken back; {judgement.snapshot_told}"
-            if judgement.snapshot_told
-            else "a migration can't be taken back"
-        )
-        path = desired.placement.layout.snapshots / f"v{desired.number}-before"
+def snapshot(desired: Desired, live: Live, judgement: Judgement) -> Iterable[Step]:
+    if judgement.snapshot:
+        told = "; ".join(filter(None, ("a migration can't be taken back", judgement.snapshot_told)))
+        path = desired.placement.layout.snapshots / f"v{desired.number}-before-{judgement.alias}"
         command = code_of(desired).module("dump", "--database", judgement.alias, "--to", str(path), timeout=24 * 3600)
-        yield step("+", f"snapshot {path.name} of the database", told, perform(command))
+        yield step(
+            "+",
+            f"snapshot {path.name} of the database",
+            told,
+            perform(command),
+            remove(*(path.parent / name for name in expired(live.snapshots))),
+        )
 
 
-def migrate(desired: Desired, judgement: Judgement | None, phase: str) -> Iterable[Step]:
-    pending = getattr(judgement, phase) if judgement else ()
-    relax = judgement.relax if judgement and phase == "before" else ()
-    if not judgement or not (pending or relax):
+def migrate(desired: Desired, judgement: Judgement, phase: str) -> Iterable[Step]:
+    pending = getattr(judgement, phase)
+    relax = judgement.relax if phase == "before" else ()
+    if not (pending or relax):
         return
+    layout = desired.placement.layout
     labels = tuple(p.label for p in pending)
-    keep = str(desired.placement.layout / "kept-defaults.json") if phase == "before" else ""
+    keep = str(_kept_defaults(desired, judgement.alias)) if phase == "before" else ""
     lock_timeout = desired.placement.topology.migrations.lock_timeout
     command = run_phase(code_of(desired), labels, lock_timeout=lock_timeout, keep=keep, relax=relax, alias=judgement.alias)
-    what = f"migrate {_names(labels)}" if labels else f"let {', '.join(relax)} be empty"
-    done = (remove(desired.placement.layout.unfinished),) if phase == "after" else ()
-    yield step("~" if phase == "before" else "!", what, WHY[phase], perform(command), *done)
+    what = f"migrate {_names(labels)}{_of(judgement.alias)}" if labels else f"let {', '.join(relax)} be empty"
+    more = (remove(layout.unfinished),) if phase == "after" else ()
+    if phase == "before" and judgement.bridges:
+        more = (write(layout.kept_since, json.dumps({"number": desired.number, "alias": judgement.alias})),)
+    yield step("~" if phase == "before" else "!", what, WHY[phase], perform(command), *more)
 
 
-def note_unfinished(desired: Desired, judgement: Judgement | None) -> Iterable[Step]:
+def drop_kept_defaults(desired: Desired, live: Live, oldest: int) -> Iterable[Step]:
+    """Defaults that stayed in the database for an older release go once no rollback can reach it."""
+    since = live.kept_since or {}
+    if since and int(since["number"]) <= oldest:
+        command = drop_defaults(code_of(desired), str(_kept_defaults(desired, since["alias"])), since["alias"])
+        yield step(
+            "~",
+            "drop defaults kept for older releases",
+            f"none before v{since['number']} is kept",
+            perform(command),
+            remove(live.layout.kept_since),
+        )
+
+
+def _kept_defaults(desired: Desired, alias: str) -> Path:
+    return desired.placement.layout / f"kept-defaults-{alias}.json"
+
+
+def note_unfinished(desired: Desired, judgements: tuple[Judgement, ...]) -> Iterable[Step]:
     """What must follow the switch is written down before it, so that an interrupted deploy does not forget it."""
-    if judgement and judgement.after:
-        labels = [p.label for p in judgement.after]
-        note = json.dumps({"number": desired.number, "alias": judgement.alias, "after": labels})
-        path = desired.placement.layout.unfinished
-        yield step("+", f"note: {_names(tuple(labels))} after the switch", WHY["after"], write(path, note), undo=(remove(path),))
+    for judgement in judgements:
+        if judgement.after:
+            labels = [p.label for p in judgement.after]
+            note = json.dumps({"number": desired.number, "alias": judgement.alias, "after": labels})
+            path = desired.placement.layout.unfinished
+            yield step(
+                "+", f"note: {_names(tuple(labels))} after the switch", WHY["after"], write(path, note), undo=(remove(path),)
+            )
 
 
 def finish(desired: Desired, live: Live) -> Iterable[Step]:
@@ -82,6 +112,10 @@ def finish(desired: Desired, live: Live) -> Iterable[Step]:
     yield step(
         "!", f"migrate {_names(labels)}", "left by an interrupted deploy", perform(command), remove(live.layout.unfinished)
     )
+
+
+def _of(alias: str) -> str:
+    return "" if alias == "default" else f" (database {alias})"
 
 
 def _names(labels: tuple[str, ...]) -> str:

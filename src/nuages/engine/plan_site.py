@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from nuages.engine.model import Desired, Live, Step
 from nuages.engine.ops import link, make_directory, perform, remove, step, write
@@ -101,9 +102,8 @@ def static(desired: Desired, live: Live) -> Iterable[Step]:
 
 def retention(desired: Desired, live: Live) -> Iterable[Step]:
     """The last `keep` releases stay, with the builds and environments they need."""
-    keep = desired.placement.topology.keep
-    past = sorted((r for r in live.numbered.values() if r["number"] <= live.number), key=lambda r: -r["number"])
-    kept = [r for r in past if r["number"] != desired.number][: keep - 1]
+    past = _past(live)
+    kept = _kept(desired, live)
     builds = {desired.placement.build.id, *(r["build"] for r in kept)}
     venvs = {desired.placement.manifest["venv"], *(r.get("venv", "") for r in kept)}
     numbers = {desired.number, *(r["number"] for r in kept)}
@@ -112,4 +112,18 @@ def retention(desired: Desired, live: Live) -> Iterable[Step]:
     gone += [layout.build(b) for b in live.builds if b not in builds] + [layout.venvs / v for v in live.venvs if v not in venvs]
     if gone:
         what = "1 old folder" if len(gone) == 1 else f"{len(gone)} old folders"
+        keep = desired.placement.topology.keep
         yield step("-", f"{what} of releases, builds and environments", f"the last {keep} releases are kept", remove(*gone))
+
+
+def oldest_kept(desired: Desired, live: Live) -> int:
+    """The number of the oldest release that a rollback can reach after this deploy."""
+    return min([desired.number, *(int(r["number"]) for r in _kept(desired, live))])
+
+
+def _past(live: Live) -> list[Mapping[str, Any]]:
+    return sorted((r for r in live.numbered.values() if r["number"] <= live.number), key=lambda r: -r["number"])
+
+
+def _kept(desired: Desired, live: Live) -> list[Mapping[str, Any]]:
+    return [r for r in _past(live) if r["number"] != desired.number][: desired.placement.topology.keep - 1]

@@ -56,6 +56,8 @@ def read_site(dir):
         "builds": [n for n in _names(os.path.join(dir, "releases")) if not n.endswith(".partial")],
         "venvs": _names(os.path.join(dir, "venvs")),
         "lock": read_json(os.path.join(dir, "lock.json")),
+        "snapshots": _names(os.path.join(dir, "snapshots")),
+        "kept_since": read_json(os.path.join(dir, "kept-since.json")),
         "unfinished": read_json(os.path.join(dir, "unfinished.json")),
         "programs": _target(os.path.join(dir, "keeper", "current")),
         "maintenance": os.path.exists(os.path.join(dir, "shared", "maintenance")),

@@ -38,11 +38,7 @@ def _classify(facts: Facts, database: Database) -> Operation:
     if facts.get("created") and kind not in ("RunPython", "RunSQL"):
         return safe("the table is new in this plan")
     judge = RULES.get(kind)
-    return (
-        judge(facts, database)
-        if judge
-        else op("manual", f"nothing is known about the operation {kind}", certain=False)
-    )
+    return judge(facts, database) if judge else op("manual", f"nothing is known about the operation {kind}", certain=False)
 
 
 Rule = Callable[[Facts, Database], Operation]

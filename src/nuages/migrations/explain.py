@@ -23,16 +23,11 @@ def explain(judgement: Judgement) -> str:
         if pending not in quiet:
             lines.extend(explain_one(pending))
     lines += [
-        f"conflict  {one}: two migrations end the same app; manage.py makemigrations --merge"
-        for one in judgement.conflicts
+        f"conflict  {one}: two migrations end the same app; manage.py makemigrations --merge" for one in judgement.conflicts
     ]
     lines += [f"note  the models of {app} changed without a migration" for app in judgement.missing]
     if judgement.rehearsed:
-        lines.append(
-            judgement.rehearsed
-            if judgement.rehearsed.startswith("not ")
-            else f"rehearsed {judgement.rehearsed}"
-        )
+        lines.append(judgement.rehearsed if judgement.rehearsed.startswith("not ") else f"rehearsed {judgement.rehearsed}")
     if judgement.snapshot:
         lines.append("a snapshot of the database is taken first")
     if judgement.stops:

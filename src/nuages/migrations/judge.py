@@ -32,9 +32,7 @@ def judge(
     missing = tuple(m["app"] for m in report.get("missing", ()) if m.get("app") and not m.get("third_party"))
     conflicts = tuple(f"{app}: {', '.join(names)}" for app, names in facts.get("conflicts", {}).items())
     first = not live or bool(facts.get("empty"))
-    found = tuple(
-        read_migration(entry, database_of(facts), first=first) for entry in facts.get("pending", ())
-    )
+    found = tuple(read_migration(entry, database_of(facts), first=first) for entry in facts.get("pending", ()))
     failed = rehearsal.failed if rehearsal else ""
     if not first:
         found = give_phases(found, rehearsal, policy)
@@ -48,10 +46,7 @@ def judge(
         rehearsed=rehearsal.how if rehearsal else "",
         snapshot=not first
         and bool(found)
-        and (
-            snapshot == "always"
-            or (snapshot == "when-unsafe" and any(p.verdict not in ("safe", "bridge") for p in found))
-        ),
+        and (snapshot == "always" or (snapshot == "when-unsafe" and any(p.verdict not in ("safe", "bridge") for p in found))),
         alias=alias,
         failed=failed,
     )
@@ -70,16 +65,13 @@ def refused(error: Mapping[str, Any]) -> MigrationError:
 
 
 def database_of(facts: Mapping[str, Any]) -> Database:
-    return Database(
-        facts["vendor"], facts.get("sizes", {}), bridges=facts["vendor"] in ("sqlite", "postgresql", "mysql")
-    )
+    return Database(facts["vendor"], facts.get("sizes", {}), bridges=facts["vendor"] in ("sqlite", "postgresql", "mysql"))
 
 
 def read_migration(entry: Mapping[str, Any], database: Database, *, first: bool) -> Pending:
     if first:
         operations = tuple(
-            Operation(str(o.get("describe", "")), "safe", "nothing is live beside it")
-            for o in entry["operations"]
+            Operation(str(o.get("describe", "")), "safe", "nothing is live beside it") for o in entry["operations"]
         )
     else:
         operations = tuple(classify(o, database) for o in entry["operations"])
@@ -131,9 +123,7 @@ def with_proof(pending: Pending, rehearsal: Rehearsal | None) -> Pending:
         return pending
     if breaks := rehearsal.introduces.get(pending.label, ()):
         verdict = pending.verdict if pending.verdict in ("break", "destroy") else "break"
-        return replace(
-            pending, verdict=verdict, why=f"tried on a copy, the live release breaks: {tell(breaks)}"
-        )
+        return replace(pending, verdict=verdict, why=f"tried on a copy, the live release breaks: {tell(breaks)}")
     if pending.verdict in GUESSES and all(not o.certain for o in pending.operations if o.verdict in GUESSES):
         return with_time(
             replace(
@@ -156,9 +146,7 @@ def with_time(pending: Pending, rehearsal: Rehearsal) -> Pending:
         return pending
     if seconds > PATIENCE:
         why = f"it took {seconds:.0f} s on a copy, and writes wait that long"
-        return replace(
-            pending, verdict="lock", why=why, hint="deploy in a maintenance window, or do it in smaller steps"
-        )
+        return replace(pending, verdict="lock", why=why, hint="deploy in a maintenance window, or do it in smaller steps")
     if pending.verdict == "lock":
         return replace(pending, verdict="safe", why=f"a lock of {seconds:.1f} s, as tried on a copy", hint="")
     return pending
@@ -173,9 +161,7 @@ def waits(found: tuple[Pending, ...]) -> set[str]:
     return waiting
 
 
-def needed_while_waiting(
-    found: tuple[Pending, ...], waiting: set[str], rehearsal: Rehearsal | None
-) -> set[str]:
+def needed_while_waiting(found: tuple[Pending, ...], waiting: set[str], rehearsal: Rehearsal | None) -> set[str]:
     """Waiting files without which the new release can't run, with everything waiting that they depend on."""
     needed: set[str] = set()
     for pending in reversed(found):
@@ -200,11 +186,7 @@ def explain_phase(pending: Pending, phase: str, waiting: set[str], needed: set[s
     behind = sorted(waiting.intersection(pending.needs))
     if phase == "after" and pending.verdict not in ("break", "destroy") and behind:
         why = f"waits for {', '.join(behind)}"
-    elif (
-        phase in ("stop", "window")
-        and pending.label in needed
-        and pending.verdict in ("safe", "bridge", "data")
-    ):
+    elif phase in ("stop", "window") and pending.label in needed and pending.verdict in ("safe", "bridge", "data"):
         why = f"the new release needs it, and it depends on {', '.join(behind)}"
         hint = "move it into a migration that does not depend on those"
     if phase in ("stop", "window") and mixed(pending):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 
 CLASSES = ("safe", "bridge", "data", "lock", "break", "destroy", "manual")
@@ -20,17 +20,12 @@ class Operation:
     hint: str = ""
     certain: bool = True  # False: a guess from the operation, which the compatibility proof may overrule
     needed: bool = False  # the new release's code can't run before it
-    relax: str = (
-        ""  # app.model.field to make nullable before the switch, so that its removal can wait until after
-    )
+    relax: str = ""  # app.model.field to make nullable before the switch, so that its removal can wait until after
     relax_column: str = ""  # its column
     takes_back: bool = True  # False: the old code's data is gone after it
 
 
-RANK = {
-    verdict: rank
-    for rank, verdict in enumerate(("safe", "bridge", "data", "lock", "manual", "break", "destroy"))
-}
+RANK = {verdict: rank for rank, verdict in enumerate(("safe", "bridge", "data", "lock", "manual", "break", "destroy"))}
 
 
 @dataclass(frozen=True)
@@ -69,15 +64,9 @@ class Rehearsal:
 
     how: str = ""  # "on a copy of db.sqlite3 (0.4 s)", or "not rehearsed: why"
     proved: bool = False  # the live release's code was compared
-    introduces: Mapping[str, tuple[Break, ...]] = field(
-        default_factory=dict
-    )  # label -> what breaks the live code
-    needed: Mapping[str, tuple[Break, ...]] = field(
-        default_factory=dict
-    )  # label -> what the new code misses before it
-    breaks_old: tuple[
-        Break, ...
-    ] = ()  # the live code against the schema at the end, beyond what it misses already
+    introduces: Mapping[str, tuple[Break, ...]] = field(default_factory=dict)  # label -> what breaks the live code
+    needed: Mapping[str, tuple[Break, ...]] = field(default_factory=dict)  # label -> what the new code misses before it
+    breaks_old: tuple[Break, ...] = ()  # the live code against the schema at the end, beyond what it misses already
     seconds: Mapping[str, float] = field(default_factory=dict)
     whole: bool = False  # the copy had the rows too, so `seconds` are what the live database will take
     failed: str = ""  # "app.name: the database's words"
@@ -96,7 +85,16 @@ class Judgement:
     snapshot_told: str = ""  # its size and time, told before: "about 120 MB, 1 s"
     rollback: str = ""  # what a rollback from here may do, in a sentence
     alias: str = "default"
+    everything: bool = False  # nothing is live beside it: whatever is pending runs
     failed: str = ""  # the rehearsal failed: the migration and the database's words
+
+    def costing(self, told: str) -> Judgement:
+        return replace(self, snapshot_told=told)
+
+    @property
+    def bridges(self) -> bool:
+        """Does a migration before the switch keep a default for the older release?"""
+        return any(o.verdict == "bridge" for p in self.before for o in p.operations)
 
     @property
     def relax(self) -> tuple[str, ...]:

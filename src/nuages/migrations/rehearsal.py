@@ -29,9 +29,7 @@ class Code:
         )
 
 
-def ask_pending(
-    code: Code, out: str, *, aliases: tuple[str, ...] = (), missing: bool = True, details: bool = True
-) -> Command:
+def ask_pending(code: Code, out: str, *, aliases: tuple[str, ...] = (), missing: bool = True, details: bool = True) -> Command:
     """`out` then holds the report for `judge`. Without a live release `details` only cost time."""
     arguments = [f"--database={alias}" for alias in aliases]
     arguments += [] if missing else ["--skip-missing"]
@@ -56,9 +54,7 @@ def dump_schema(code: Code, out: str, alias: str = "default") -> Command:
 
 def run_all(code: Code, *, lock_timeout: float, alias: str = "default") -> Command:
     """Run whatever is pending: for a first deploy, where nothing is live beside it."""
-    return code.module(
-        "migrate", "--database", alias, "--lock-timeout", f"{lock_timeout:g}", "--all", timeout=24 * 3600
-    )
+    return code.module("migrate", "--database", alias, "--lock-timeout", f"{lock_timeout:g}", "--all", timeout=24 * 3600)
 
 
 def run_phase(
@@ -91,9 +87,7 @@ def drop_defaults(code: Code, keep: str, alias: str = "default") -> Command:
 
 def read_rehearsal(new: Mapping[str, Any], old: Mapping[str, Any] | None) -> Rehearsal:
     """`new` is what rehearse_new wrote, `old` what compare_old wrote (None: the live code was not asked)."""
-    rehearsal = Rehearsal(
-        how=new.get("how", ""), seconds=new.get("seconds", {}), failed=new.get("failed", "")
-    )
+    rehearsal = Rehearsal(how=new.get("how", ""), seconds=new.get("seconds", {}), failed=new.get("failed", ""))
     if not new.get("steps") or old is None:
         return rehearsal
     live = [(step["after"], read_breaks(step["breaks"])) for step in old["steps"]]
@@ -102,13 +96,8 @@ def read_rehearsal(new: Mapping[str, Any], old: Mapping[str, Any] | None) -> Reh
         rehearsal,
         proved=not rehearsal.failed,
         whole=bool(new.get("whole")),
-        introduces={
-            label: tuple(b for b in breaks if b not in before) for (_, before), (label, breaks) in pairs(live)
-        },
-        needed={
-            label: tuple(b for b in before if b not in breaks)
-            for (_, before), (label, breaks) in pairs(fresh)
-        },
+        introduces={label: tuple(b for b in breaks if b not in before) for (_, before), (label, breaks) in pairs(live)},
+        needed={label: tuple(b for b in before if b not in breaks) for (_, before), (label, breaks) in pairs(fresh)},
         breaks_old=tuple(b for b in live[-1][1] if b not in live[0][1]),
     )
 

@@ -97,9 +97,7 @@ def _alter_check(facts: Facts, old: Facts, new: Facts, database: Database) -> Op
 
 
 def _alter_relation(facts: Facts, old: Facts, new: Facts, database: Database) -> Operation | None:
-    if new.get("foreign_key") and (
-        not old.get("foreign_key") or old.get("references") != new.get("references")
-    ):
+    if new.get("foreign_key") and (not old.get("foreign_key") or old.get("references") != new.get("references")):
         if old.get("references") and old["references"] != new["references"]:
             return op(
                 "break",
@@ -144,10 +142,7 @@ def type_change(old: str, new: str) -> str:
         room, wanted = (int(m[1]) if m[1] else 1 << 31 for m in (first, second))
         return "wider" if wanted >= room else "shorter"
     whole = ("smallint", "integer", "int", "bigint")
-    names = [
-        re.sub(r"\s+(unsigned|auto_increment|autoincrement).*", "", kind).replace("serial", "int")
-        for kind in (one, other)
-    ]
+    names = [re.sub(r"\s+(unsigned|auto_increment|autoincrement).*", "", kind).replace("serial", "int") for kind in (one, other)]
     if all(name in whole for name in names):
         return "rewrite" if whole.index(names[1]) >= whole.index(names[0]) else "shorter"
     numbers = [re.fullmatch(r"(?:numeric|decimal)\((\d+), ?(\d+)\)", kind) for kind in (one, other)]

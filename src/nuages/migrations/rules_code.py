@@ -31,9 +31,7 @@ STATEMENTS = (
 def run_sql(facts: Facts, database: Database) -> Operation:
     if facts.get("noop"):
         return safe("does nothing forwards")
-    found = [
-        _statement(one) for text in facts.get("statements", ()) for one in text.split(";") if one.strip()
-    ]
+    found = [_statement(one) for text in facts.get("statements", ()) for one in text.split(";") if one.strip()]
     return worst(*found) if found else safe("does nothing forwards")
 
 

@@ -48,9 +48,7 @@ def add_field(facts: Facts, database: Database) -> Operation:
     return worst(*found)
 
 
-SPLIT_UNIQUE = (
-    "add it null=True first, fill it in a data migration, make it unique and not null in a later deploy"
-)
+SPLIT_UNIQUE = "add it null=True first, fill it in a data migration, make it unique and not null in a later deploy"
 
 
 def _add_column(facts: Facts, new: Facts, database: Database) -> Operation:

@@ -20,9 +20,7 @@ def create_model(facts: Facts, database: Database) -> Operation:
         if database.vendor == "postgresql" and not database.is_small(t) and t in database.sizes
     ]
     if busy:
-        return safe(
-            f"a new table; its foreign keys briefly lock {', '.join(busy)} against writes", needed=True
-        )
+        return safe(f"a new table; its foreign keys briefly lock {', '.join(busy)} against writes", needed=True)
     return safe("a new table, which the live release does not know", needed=True)
 
 
@@ -48,9 +46,7 @@ def rename_table(facts: Facts, database: Database) -> Operation:
 
 
 def index(facts: Facts, database: Database) -> Operation:
-    return lock(
-        facts, database, "the table is locked against writes while the index is built", hint=CONCURRENTLY
-    )
+    return lock(facts, database, "the table is locked against writes while the index is built", hint=CONCURRENTLY)
 
 
 def constraint(facts: Facts, database: Database) -> Operation:

@@ -32,6 +32,10 @@ class Layout:
         return self.dir / "journal.jsonl"
 
     @property
+    def kept_since(self) -> Path:
+        return self.dir / "kept-since.json"
+
+    @property
     def unfinished(self) -> Path:
         return self.dir / "unfinished.json"
 

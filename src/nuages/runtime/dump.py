@@ -1,4 +1,4 @@
-"""Snapshot a database of the project: `python -m nuages_runtime.dump --database default --to PATH` (an ending is added).
+"""Snapshot a database of the project: `python -m nuages_runtime.dump --to PATH` (an ending is added), or `--restore FILE`.
 
 SQLite by its backup API, PostgreSQL by pg_dump in its custom format. Passwords travel in the environment, never in argv.
 """
@@ -30,29 +30,53 @@ def dump_sqlite(database, path):
     return path
 
 
-def dump_postgresql(settings, path):
-    program = shutil.which("pg_dump")
+def restore(connection, path):
+    """Put a snapshot back, over what is there."""
+    if connection.vendor == "sqlite":
+        from .snapshot import restore as restore_sqlite
+
+        restore_sqlite(path, str(connection.settings_dict["NAME"]))
+    elif connection.vendor == "postgresql":
+        settings = connection.settings_dict
+        argv = ["--clean", "--if-exists", "--no-owner", "--single-transaction", "--dbname", str(settings["NAME"]), path]
+        client("pg_restore", settings, argv)
+    else:
+        raise ValueError("a snapshot of %s can't be put back" % connection.vendor)
+    return path
+
+
+def client(name, settings, argv):
+    """Run one of PostgreSQL's programs on this database."""
+    program = shutil.which(name)
     if not program:
-        raise ValueError('pg_dump is not on this machine: apt-get install postgresql-client, or set migrations.snapshot = "never"')
-    argv = [program, "--format=custom", "--no-password", "--file", path + ".partial"]
+        raise ValueError("%s is not on this machine: apt-get install postgresql-client" % name)
+    where = []
     for option, key in (("--host", "HOST"), ("--port", "PORT"), ("--username", "USER")):
         if settings.get(key):
-            argv += [option, str(settings[key])]
+            where += [option, str(settings[key])]
     environment = dict(os.environ)
     if settings.get("PASSWORD"):
         environment["PGPASSWORD"] = str(settings["PASSWORD"])
-    os.close(os.open(path + ".partial", os.O_CREAT | os.O_WRONLY, 0o600))
-    done = subprocess.run([*argv, str(settings["NAME"])], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    command = [program, "--no-password", *where, *argv]
+    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
     if done.returncode:
         raise ValueError(done.stdout.decode("utf-8", "replace").strip())
-    os.replace(path + ".partial", path)
+
+
+def dump_postgresql(settings, path):
+    partial = path + ".partial"
+    os.close(os.open(partial, os.O_CREAT | os.O_WRONLY, 0o600))
+    client("pg_dump", settings, ["--format=custom", "--file", partial, str(settings["NAME"])])
+    os.replace(partial, path)
     return path
 
 
 def main():
     parser = argparse.ArgumentParser(prog="dump")
     parser.add_argument("--database", default="default")
-    parser.add_argument("--to", required=True)
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--to")
+    what.add_argument("--restore")
     options = parser.parse_args()
     import django
 
@@ -60,9 +84,10 @@ def main():
     from django.db import connections
 
     try:
-        path = dump(connections[options.database], options.to)
+        connection = connections[options.database]
+        path = dump(connection, options.to) if options.to else restore(connection, options.restore)
     except (ValueError, OSError) as error:
-        print(json.dumps({"error": "the snapshot failed", "detail": str(error), "hint": "nothing was changed"}))
+        print(json.dumps({"error": "the snapshot failed" if options.to else "the snapshot was not put back", "detail": str(error), "hint": "nothing was changed"}))
         return 1
     print(path)
     return 0
