@@ -18,9 +18,8 @@ class Gunicorn(AppServer):
     adopts_socket: ClassVar[bool] = True
 
     def requires(self, interface: str) -> tuple[str, ...]:
-        # The ASGI worker with websockets came in 25; WhiteNoise knows WSGI only, ServeStatic is its ASGI sibling.
-        wsgi = ("gunicorn>=23", "whitenoise>=6.6", "brotli>=1.1")
-        return wsgi if interface == "wsgi" else ("gunicorn>=25", "servestatic>=3", "whitenoise>=6.6", "brotli>=1.1")
+        # Its ASGI worker, with websockets, came in 25.
+        return ("gunicorn>=25" if interface == "asgi" else "gunicorn>=23", "whitenoise>=6.6", "brotli>=1.1")
 
     def process(self, placement: Placement) -> ProcessSpec:
         interface = placement.manifest["interface"]

@@ -10,7 +10,7 @@ from nuages.components.contract import Placement
 
 
 MEMORY_PER_WORKER = 150 * 2**20
-THREADS = 64
+THREADS = 32
 # PostgreSQL's and MySQL's defaults are 100 and 151; some are kept for people, workers and migrations.
 CONNECTIONS = 80
 GENERATIONS = 2
