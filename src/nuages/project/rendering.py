@@ -133,7 +133,8 @@ def knowing(project: Project) -> Iterator[str]:
         yield f"{len(files.translations)} translations are not compiled"
     if probe.facts.get("channels") and probe.facts["channels"].get("in_memory"):
         yield "the channel layer is kept in memory: one web process only, until CHANNEL_LAYERS has a server"
-    yield f"{len(probe.environ)} environment variables are read"
+    if probe.environ:
+        yield f"{len(probe.environ)} environment variables are read"
     choices = tuple(f"{c.what}: " for c in files.choices)
     yield from (note for note in project.notes if not note.startswith(choices))
 

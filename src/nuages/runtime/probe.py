@@ -142,9 +142,7 @@ def attempt(part, otherwise):
     try:
         return plain(part())
     except BaseException:
-        return (
-            otherwise if part is not read_back else [{"setting": "*", "expected": "", "actual": last_line()}]
-        )
+        return otherwise if part is not read_back else [{"setting": "*", "expected": "", "actual": last_line()}]
 
 
 def last_line():
@@ -166,8 +164,18 @@ def read_back():
 def system_checks():
     from django.core import checks
 
-    found = checks.run_checks(include_deployment_checks=True)
-    return [check_as_dict(message) for message in found if not message.is_silenced()]
+    usual = checks.run_checks(include_deployment_checks=False)
+    told = [check_as_dict(message) for message in usual if not message.is_silenced()]
+    return told + [dict(check_as_dict(m), deploy=True) for m in deployment_messages() if not m.is_silenced()]
+
+
+def deployment_messages():
+    """What only `check --deploy` says: no other command stops at it, so a deploy must not either."""
+    from django.core.checks.registry import registry
+
+    for check in sorted(registry.deployment_checks, key=lambda check: (check.__module__, check.__qualname__)):
+        if "database" not in getattr(check, "tags", ()):
+            yield from check(app_configs=None, databases=None)
 
 
 def check_as_dict(message):

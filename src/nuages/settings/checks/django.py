@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -12,6 +11,8 @@ from nuages.settings.model import Finding
 
 # In force here whatever the project says: DEBUG off, a strong key, hosts from the domains.
 SETTLED = {"security.W009", "security.W018", "security.W020"}
+# errors.N006 says it, with what to set.
+OURS = {"mail.E001"}
 # One info, settings.N003, says all of them while TLS is not declared.
 ABOUT_TLS = {
     "security.W004",
@@ -34,10 +35,6 @@ ADVICE = {
 }
 # Findings of the database's own connection: the probe has none.
 LEVELS = {"CRITICAL": 50, "ERROR": 40, "WARNING": 30, "INFO": 20, "DEBUG": 10}
-DJANGO_IDS = re.compile(
-    r"(admin|async|auth|caches|contenttypes|commands|database|fields|files|flatpages|forms|mail|migrations|model_fields|models|mysql|"
-    r"postgres|security|sessions|signals|sites|staticfiles|syndication|tasks|templates|translation|urls|compatibility)\.[A-Z]\d{3}"
-)
 
 
 def level_of(message: Mapping[str, Any]) -> int:
@@ -46,10 +43,10 @@ def level_of(message: Mapping[str, Any]) -> int:
 
 
 def severity_of(message: Mapping[str, Any]) -> str:
-    """An error of Django or a package stops manage.py, so it stops us; one that only --deploy reports does not."""
+    """An error stops manage.py, so it stops us; one that only --deploy reports stops neither."""
     check_id, level = str(message.get("id") or ""), level_of(message)
     if level >= LEVELS["ERROR"]:
-        return "warning" if message.get("deploy") and not DJANGO_IDS.fullmatch(check_id) else "error"
+        return "warning" if message.get("deploy") else "error"
     return "warning" if level >= LEVELS["WARNING"] and check_id not in ADVICE else "info"
 
 
@@ -58,7 +55,7 @@ def django_findings(context: Context) -> Iterator[Finding]:
     by_id: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for message in context.project.probe.checks:
         check_id = str(message.get("id") or "django")
-        if check_id in SETTLED or (check_id in ABOUT_TLS and not context.topology.tls.enabled):
+        if check_id in SETTLED | OURS or (check_id in ABOUT_TLS and not context.topology.tls.enabled):
             continue
         by_id.setdefault((check_id, severity_of(message)), []).append(message)
     for (check_id, severity), messages in by_id.items():

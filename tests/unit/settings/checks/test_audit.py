@@ -39,6 +39,17 @@ def test_an_error_of_django_is_an_error(site):
     assert (one.severity, one.where) == ("error", "shop.Book")
 
 
+def test_an_error_that_only_check_deploy_reports_stops_nothing(site):
+    site.checks = ({"id": "security.E023", "level": 40, "msg": "invalid values", "deploy": True},)
+    (one,) = site.found("security.E023")
+    assert one.severity == "warning"
+
+
+def test_mail_that_is_not_sent_is_told_once_and_with_what_to_set(site):
+    site.checks = ({"id": "mail.E001", "level": 40, "msg": "a development-only backend", "deploy": True},)
+    assert not site.found("mail.E001")
+
+
 def test_the_same_message_for_fifty_models_is_one_line(site):
     site.checks = tuple(
         {"id": "models.W042", "level": 30, "msg": "Auto-created primary key", "obj": f"shop.M{n}"}
