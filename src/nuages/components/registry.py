@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from nuages.components.appserver import AppServer
 from nuages.components.appserver.gunicorn import Gunicorn
+from nuages.components.appserver.own import OwnCommand
 from nuages.components.supervisor import Supervisor
 from nuages.components.supervisor.embedded import Embedded
 from nuages.errors import TopologyError
@@ -14,7 +15,7 @@ from nuages.errors import TopologyError
 
 T = TypeVar("T")
 
-APP_SERVERS: dict[str, type[AppServer]] = {"gunicorn": Gunicorn}
+APP_SERVERS: dict[str, type[AppServer]] = {"gunicorn": Gunicorn, "own": OwnCommand}
 SUPERVISORS: dict[str, type[Supervisor]] = {"embedded": Embedded}
 
 

@@ -53,7 +53,8 @@ def compose(
         scale=config.scale,
         number=number,
     )
-    web = app_server(topology.server)
+    own = any(p.get("own_server") for p in build.manifest["processes"])
+    web = app_server("own" if own else topology.server)
     keeper = supervisor(topology.supervisor)
     generation = f"v{number}-{token}"
     main = web.process(placement)

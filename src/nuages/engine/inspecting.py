@@ -85,7 +85,7 @@ def _environment(work: Work, files: Files, interface: str) -> Environment:
         files.python_hints,
         topology.python,
         stack,
-        layout.cache / "locks",
+        layout / "locks",
         work.progress,
     )
     # Bytecode is written by what imports it first, the probe: compiling every file of every package costs ten times as much.
@@ -156,7 +156,12 @@ def policy_of(
         workers=topology.scale.get("web", USUAL_WORKERS),
         generated_names=generated,
     )
-    return {**policy, "maintenance_file": str(layout.maintenance), "selectors": dict(files.selectors)}
+    more = {
+        "maintenance_file": str(layout.maintenance),
+        "selectors": dict(files.selectors),
+        "build_commands": list(topology.build),
+    }
+    return {**policy, **more}
 
 
 def port_of(topology: Topology, live: Live) -> int:

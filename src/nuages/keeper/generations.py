@@ -101,6 +101,7 @@ class Generation:
                     "restarts": process.restarts,
                     "ended": process.ended,
                     "rss_kb": memory.get(process.group, 0),
+                    "workers": process.spec.get("workers"),
                 }
                 for process in self.processes
             ],

@@ -41,6 +41,7 @@ class Process:
     command: str  # as the user (or our detection) writes it, a shell line
     source: str  # "Procfile", "nuages.toml", "detected: celery in INSTALLED_APPS ..."
     note: str = ""
+    own_server: bool = False  # a web command that no server of ours stands in for
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,7 @@ def translated(process: Process, files: Files, interface: str) -> Process:
         return process
     server, command = server_in(process.command)
     if not server:
-        return replace(process, note="honoured as it is, with $PORT")
+        return replace(process, note="honoured as it is, with $PORT; static files are its own business", own_server=True)
     details = ", ".join(f"{k} {v}" for k, v in server_options(command).items())
     entry = entry_in(command) or (files.asgi if interface == "asgi" else files.wsgi)
     note = f"{server} is translated to the embedded server over {interface.upper()}: {entry}" + (

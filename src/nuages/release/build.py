@@ -21,6 +21,7 @@ from nuages.errors import NuagesError, ReleaseError
 from nuages.hosts.command import Command
 from nuages.hosts.transport import Progress, Transport
 from nuages.project.model import Project
+from nuages.release.frontend import build_front_end, forget_packages
 from nuages.release.layout import Layout
 from nuages.release.source import Source
 from nuages.release.static import collect_static
@@ -135,7 +136,7 @@ def _fill(
     shutil.copytree(RUNTIME, partial / "runtime" / "nuages_runtime", ignore=shutil.ignore_patterns("__pycache__"))
     link_writable(partial / "source", layout, project.files.writable)
     link_config_files(partial / "source", layout, config_files)
-    _front_end(partial / "source", project, environ, here, progress)
+    build_front_end(partial / "source", project, tuple(policy.get("build_commands") or ()), environ, here, progress)
     with tempfile.TemporaryDirectory(prefix="nuages-build-") as folder:
         here_policy = moved(policy, partial / "source", project) | {
             "phase": "build",
@@ -150,6 +151,7 @@ def _fill(
         _translations(partial / "source", project, env, here, progress)
         _bytecode(partial, project, here)
         collect_static(partial, project, layout, env, here, progress)
+    forget_packages(partial / "source", project)
 
 
 def moved(policy: Mapping[str, Any], source: Path, project: Project) -> dict[str, Any]:
@@ -203,23 +205,6 @@ def link_config_files(source: Path, layout: Layout, names: tuple[str, ...]) -> N
         place.symlink_to(layout.shared("config-files") / name)
 
 
-def _front_end(source: Path, project: Project, environ: Mapping[str, str], here: Transport, progress: Progress) -> None:
-    declared = project.files.frontend.get("commands", ())
-    folder = source / str(project.files.frontend.get("dir", ""))
-    for line in declared:
-        progress(f"front end: {line}")
-        result = here.run(
-            Command(("/bin/sh", "-c", line), cwd=str(folder), env={**environ, "CI": "true"}, timeout=1800),
-            progress,
-        )
-        if not result.ok:
-            raise ReleaseError(
-                f"the front-end build failed: {line}",
-                where=str(project.files.frontend.get("dir") or "."),
-                detail=result.tail(8),
-            )
-
-
 def _translations(source: Path, project: Project, env: Mapping[str, str], here: Transport, progress: Progress) -> None:
     if not project.files.translations or shutil.which("msgfmt") is None:
         return
@@ -235,30 +220,13 @@ def _translations(source: Path, project: Project, env: Mapping[str, str], here: 
 
 
 def _bytecode(partial: Path, project: Project, here: Transport) -> None:
-    """Compile what the workers will import. `unchecked-hash`: the release is immutable, and times change with copies."""
-    python = project.environment.executable
-    argv = (
-        python,
-        "-I",
-        "-m",
-        "compileall",
-        "-q",
-        "-j",
-        "2",
-        "-s",
-        str(partial),
-        "-p",
-        "/",
-        "--invalidation-mode",
-        "unchecked-hash",
-        str(partial / "source"),
-        str(partial / "runtime"),
-    )
-    result = here.run(Command(argv))
-    syntax = [line for line in (result.stdout + result.stderr).splitlines() if "Error" in line and "Sorry" not in line]
-    progress_only = result.ok or not syntax
-    if not progress_only and "SyntaxError" in result.stdout + result.stderr and not project.probe.django:
-        raise ReleaseError("the source does not compile", detail=result.tail(5))
+    """Compile what the workers will import. `unchecked-hash`: the release is immutable, and times change with copies.
+
+    A file that does not compile is told by whatever imports it, with its line; one that nothing imports does no harm.
+    """
+    folders = (str(partial / "source"), str(partial / "runtime"))
+    options = ("-q", "-j", "2", "-s", str(partial), "-p", "/", "--invalidation-mode", "unchecked-hash")
+    here.run(Command((project.environment.executable, "-I", "-m", "compileall", *options, *folders)))
 
 
 def _manifest(id_: str, project: Project, source: Source, partial: Path) -> dict[str, Any]:
