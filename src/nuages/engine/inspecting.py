@@ -146,7 +146,7 @@ def policy_of(
         topology,
         files,
         project_dir=project_dir,
-        static_root=project_dir.parent / "static",
+        static_root=(layout.build("<build>") if phase == "probe" else project_dir.parent) / "static",
         static_serve=layout.shared("static"),
         media_root=layout.shared("media"),
         data_dir=layout.shared("data"),

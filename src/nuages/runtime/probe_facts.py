@@ -20,6 +20,7 @@ def collect(problems, root):
     parts = {
         "apps": apps,
         "settings_file": settings_file,
+        "settings": chosen_settings,
         "databases": databases,
         "caches": caches,
         "sessions": sessions,
@@ -74,10 +75,18 @@ def value(name, otherwise=None):
 def apps():
     from django.apps import apps as registry
 
-    return [
-        {"name": config.name, "label": config.label, "path": str(config.path)}
-        for config in registry.get_app_configs()
-    ]
+    return [{"name": config.name, "label": config.label, "path": str(config.path)} for config in registry.get_app_configs()]
+
+
+def chosen_settings():
+    """Every setting that the project or the overlay gives, as people may see it."""
+    from django.conf import global_settings
+
+    from .masking import shown
+
+    names = [name for name in dir(settings()) if name.isupper() and not name.startswith("NUAGES")]
+    values = {name: getattr(settings(), name) for name in names}
+    return {name: shown(name, value) for name, value in values.items() if value != getattr(global_settings, name, None)}
 
 
 def settings_file():
@@ -92,9 +101,7 @@ def databases():
 
 
 def database(connections, alias):
-    config = dict(
-        connections.settings[alias] if hasattr(connections, "settings") else connections.databases[alias]
-    )
+    config = dict(connections.settings[alias] if hasattr(connections, "settings") else connections.databases[alias])
     try:
         vendor = connections[alias].vendor
     except Exception as error:  # the driver is missing or refuses this Python

@@ -171,11 +171,7 @@ def own_line(frames, root):
 
 def is_own(filename, root):
     path = os.path.realpath(filename)
-    return (
-        not filename.startswith("<")
-        and path.startswith(os.path.join(root, ""))
-        and "site-packages" not in path
-    )
+    return not filename.startswith("<") and path.startswith(os.path.join(root, "")) and "site-packages" not in path
 
 
 def short_traceback(error, frames, root):
@@ -186,9 +182,5 @@ def short_traceback(error, frames, root):
 
 
 def line_of(frame, root):
-    path = (
-        os.path.relpath(os.path.realpath(frame.filename), root)
-        if is_own(frame.filename, root)
-        else frame.filename
-    )
+    path = os.path.relpath(os.path.realpath(frame.filename), root) if is_own(frame.filename, root) else frame.filename
     return "%s:%s in %s: %s" % (path, frame.lineno, frame.name, (frame.line or "").strip()[:160])

@@ -156,10 +156,7 @@ TASK_COMMANDS = {
 
 
 def django_tasks():
-    backends = {
-        alias: (config or {}).get("BACKEND", "")
-        for alias, config in (getattr(settings(), "TASKS", None) or {}).items()
-    }
+    backends = {alias: (config or {}).get("BACKEND", "") for alias, config in (getattr(settings(), "TASKS", None) or {}).items()}
     if all(backend.endswith("ImmediateBackend") for backend in backends.values()):
         return {}  # Django's own default: tasks run where they are asked for
     from django.core.management import get_commands

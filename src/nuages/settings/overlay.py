@@ -108,16 +108,25 @@ def rows(probe: Probe) -> tuple[Row, ...]:
 
 
 def render(rows: Iterable[Row], width: int = 100) -> str:
-    """Plain text: the setting with its reason, then old and new, each cut to the width."""
+    """Plain text: the setting with its reason, then old and new, from a little before where they begin to differ."""
     lines: list[str] = []
     for row in rows:
         lines.append(f"{row.mark} {row.setting}  ({row.reason})")
         if row.mark == "=":
             continue
+        skip = _common(row.old, row.new, width)
         if row.old:
-            lines.append(_cut(f"    - {row.old}", width))
-        lines.append(_cut(f"    + {row.new}", width))
+            lines.append(_cut(f"    - {skip and '...'}{row.old[skip:]}", width))
+        lines.append(_cut(f"    + {skip and '...'}{row.new[skip:]}", width))
     return "\n".join(lines)
+
+
+def _common(old: str, new: str, width: int) -> int:
+    """How much of two long values to leave out because it is the same, at a comma or bracket."""
+    if max(len(old), len(new)) <= width:
+        return 0
+    same = next((i for i, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), min(len(old), len(new)))
+    return max(old.rfind(", ", 0, same), old.rfind("{", 0, same), 0)
 
 
 def _cut(line: str, width: int) -> str:
