@@ -80,13 +80,18 @@ def apps():
 
 def chosen_settings():
     """Every setting that the project or the overlay gives, as people may see it."""
-    from django.conf import global_settings
-
     from .masking import shown
 
     names = [name for name in dir(settings()) if name.isupper() and not name.startswith("NUAGES")]
-    values = {name: getattr(settings(), name) for name in names}
-    return {name: shown(name, value) for name, value in values.items() if value != getattr(global_settings, name, None)}
+    return {name: shown(name, getattr(settings(), name)) for name in names if is_given(name)}
+
+
+def is_given(name):
+    """Dynaconf's settings object has no is_overridden: there everything counts."""
+    try:
+        return settings().is_overridden(name)
+    except AttributeError:
+        return True
 
 
 def settings_file():

@@ -116,8 +116,8 @@ def render(rows: Iterable[Row], width: int = 100) -> str:
             continue
         skip = _common(row.old, row.new, width)
         if row.old:
-            lines.append(_cut(f"    - {skip and '...'}{row.old[skip:]}", width))
-        lines.append(_cut(f"    + {skip and '...'}{row.new[skip:]}", width))
+            lines.append(_cut(f"    - {'...' if skip else ''}{row.old[skip:]}", width))
+        lines.append(_cut(f"    + {'...' if skip else ''}{row.new[skip:]}", width))
     return "\n".join(lines)
 
 
