@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 import re
 import tomllib
 from collections.abc import Mapping
@@ -24,7 +25,9 @@ CHOICES = {
     "migrations.policy": ("safe", "maintenance", "manual", "any"),
     "migrations.snapshot": ("when-unsafe", "always", "never"),
 }
+FRACTIONS = ("health.within", "serve.drain", "migrations.lock_timeout")
 POSITIVE = ("keep", "health.within", "serve.drain")
+NOT_NEGATIVE = ("serve.threads", "tls.hsts_seconds", "migrations.lock_timeout")
 
 
 def find_root(start: Path) -> Path:
@@ -47,14 +50,14 @@ def load_topology(root: Path) -> Topology:
         return Topology(root=root, name=site_name(root.name))
     try:
         declared = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # a number of 5,000 digits or 5,000 brackets is no TOMLDecodeError
         raise TopologyError(f"not valid TOML: {error}", where=FILE) from error
     return _topology(root, declared)
 
 
 def site_name(folder: str) -> str:
     """A name that is safe in paths and process lists, from whatever the folder is called."""
-    return re.sub(r"[^a-z0-9-]+", "-", folder.lower()).strip("-")[:48] or "site"
+    return re.sub(r"[^a-z0-9-]+", "-", folder.lower()).strip("-")[:48].rstrip("-") or "site"
 
 
 def _topology(root: Path, declared: Mapping[str, Any]) -> Topology:
@@ -106,8 +109,7 @@ def _compare(declared: Mapping[str, Any], known: Mapping[str, Any], path: str) -
 
 
 def _check_value(value: Any, example: Any, where: str) -> None:
-    numbers = (int, float) if isinstance(example, int | float) and not isinstance(example, bool) else ()
-    fits = isinstance(value, type(example)) or (bool(numbers) and isinstance(value, numbers))
+    fits = isinstance(value, type(example)) or (where in FRACTIONS and isinstance(value, float))
     if not fits or (isinstance(value, bool) and not isinstance(example, bool)):
         raise TopologyError(
             f"should be {_kind(example)}, is {_kind(value)}",
@@ -130,8 +132,20 @@ def _check_value(value: Any, example: Any, where: str) -> None:
             where=where,
             hint=hint + "one of: " + ", ".join(filter(None, CHOICES[where])),
         )
+    _check_range(value, where)
+
+
+def _check_range(value: Any, where: str) -> None:
+    if where in FRACTIONS and not math.isfinite(value):
+        raise TopologyError(f"{value} is no number of seconds", where=where)
     if where in POSITIVE and value <= 0:
         raise TopologyError(f"{value} should be more than 0", where=where)
+    if where in NOT_NEGATIVE and value < 0:
+        raise TopologyError(f"{value} should not be less than 0", where=where)
+    if where == "health.path" and not re.fullmatch(r"/[!-~]*", value):
+        raise TopologyError(
+            f"{value!r} is not a path", where=where, hint='it starts with / and holds no spaces: path = "/health"'
+        )
 
 
 def _open_table(value: Any, where: str) -> None:
@@ -143,6 +157,8 @@ def _open_table(value: Any, where: str) -> None:
             raise TopologyError(f"should be {_kind(wanted())}, is {_kind(item)}", where=f"{where}.{key}")
         if where == "settings" and not key.isupper():
             raise TopologyError("Django settings are written in capitals", where=f"{where}.{key}", hint=key.upper())
+        if where == "processes" and "\0" in item:
+            raise TopologyError("a command can't hold a NUL byte", where=f"{where}.{key}")
         if where == "processes" and not re.fullmatch(r"[A-Za-z0-9_-]+", key):
             raise TopologyError("use letters, digits, _ and - in the name of a process", where=f"{where}.{key!r}")
 
