@@ -1,0 +1,276 @@
+"""A pretend host: a disk in a dict, commands that are written down in place of run. A peer of LocalTransport."""
+
+from __future__ import annotations
+
+import base64
+import fnmatch
+import hashlib
+import json
+import posixpath
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from nuages.errors import CommandError, HostError
+from nuages.hosts.command import Command, Result
+from nuages.hosts.transport import Progress
+
+
+Event = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What lies at a path: bytes with a mode, or a link (`target`), or a folder."""
+
+    content: bytes = b""
+    mode: int = 0o644
+    target: str = ""
+    folder: bool = False
+
+    @property
+    def text(self) -> str:
+        return self.content.decode()
+
+
+@dataclass
+class FakeDisk:
+    """Absolute path -> Entry. Folders are there when something lies in them, or when they were made."""
+
+    entries: dict[str, Entry] = field(default_factory=dict)
+
+    def resolve(self, path: str) -> str:
+        """Follow links, as the kernel would, in every part of the path."""
+        done = "/"
+        for part in posixpath.normpath(path).strip("/").split("/"):
+            done = posixpath.join(done, part)
+            for _hop in range(40):
+                entry = self.entries.get(done)
+                if entry is None or not entry.target:
+                    break
+                done = posixpath.normpath(posixpath.join(posixpath.dirname(done), entry.target))
+        return done
+
+    def exists(self, path: str) -> bool:
+        real = self.resolve(path)
+        return real in self.entries or bool(self.names(path))
+
+    def read(self, path: str) -> str | None:
+        entry = self.entries.get(self.resolve(path))
+        return entry.text if entry and not entry.folder else None
+
+    def json(self, path: str) -> Any:
+        text = self.read(path)
+        try:
+            return None if text is None else json.loads(text)
+        except ValueError as error:
+            return {"unreadable": f"{path}: {error}"}
+
+    def names(self, path: str) -> list[str]:
+        inside = self.resolve(path).rstrip("/") + "/"
+        found = {p.removeprefix(inside).split("/")[0] for p in self.entries if p.startswith(inside)}
+        return sorted(n for n in found if not n.startswith("."))
+
+    def under(self, path: str) -> dict[str, Entry]:
+        """Files and links below a folder, by their path relative to it."""
+        inside = self.resolve(path).rstrip("/") + "/"
+        return {p.removeprefix(inside): e for p, e in self.entries.items() if p.startswith(inside) and not e.folder}
+
+    def place(self, path: str, entry: Entry) -> None:
+        folder, name = posixpath.split(path)
+        self.entries[posixpath.join(self.resolve(folder), name)] = entry
+
+    def remove(self, path: str) -> None:
+        folder, name = posixpath.split(path)
+        exact = posixpath.join(self.resolve(folder), name)
+        self.entries = {p: e for p, e in self.entries.items() if p != exact and not p.startswith(exact + "/")}
+
+
+class FakeTransport:
+    """Answers reads from its disk, carries writes out on it, and records every command.
+
+    `answers` maps a shell pattern over `str(command)` to a Result, or to an exception that is raised; the first that
+    fits counts, everything else succeeds in silence. `fail_at` makes that step (counted from 1 over the life of the
+    transport) fail. `status` is what the supervisor says of itself; None: it is not there.
+    """
+
+    def __init__(
+        self,
+        files: Mapping[str, str] | None = None,
+        *,
+        name: str = "web-1",
+        answers: Mapping[str, Result | Exception] | None = None,
+        status: Mapping[str, Any] | None = None,
+        host: Mapping[str, Any] | None = None,
+        fail_at: int = 0,
+    ) -> None:
+        self.name = name
+        self.disk = FakeDisk({path: Entry(text.encode()) for path, text in (files or {}).items()})
+        self.answers = dict(answers or {})
+        self.status = status
+        self.host = {"cores": 2, "memory": 4 * 2**30, "python": "3.13.0", "python_path": "/usr/bin/python3", **(host or {})}
+        self.fail_at = fail_at
+        self.commands: list[Command] = []
+        self.steps: list[str] = []  # texts of the steps that were begun
+
+    def run(self, command: Command, progress: Progress | None = None) -> Result:
+        self.commands.append(command)
+        fitting = (a for pattern, a in self.answers.items() if fnmatch.fnmatchcase(str(command), pattern))
+        answer = next(fitting, Result(0, "", ""))
+        if isinstance(answer, Exception):
+            raise answer
+        for line in (answer.stdout + answer.stderr).splitlines() if progress else ():
+            progress(line)  # type: ignore[misc]
+        return answer
+
+    def check(self, command: Command, progress: Progress | None = None) -> Result:
+        result = self.run(command, progress)
+        if not result.ok:
+            raise CommandError(f"{command} ended with {result.status}", where=self.name, detail=result.tail(12))
+        return result
+
+    def read(self, questions: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+        return {key: self._answer(**question) for key, question in questions.items()}
+
+    def write(self, steps: Iterable[Mapping[str, Any]], journal: str, progress: Callable[[Event], None]) -> None:
+        done: list[Mapping[str, Any]] = []
+        for number, step in enumerate(steps, 1):
+            self.steps.append(step["text"])
+            self._record(journal, step, "begin")
+            progress({"event": "begin", "step": number, "text": step["text"]})
+            try:
+                self._carry_out(step)
+            except HostError as error:
+                self._record(journal, step, "failed", error=error.what)
+                undone = self._undo([*done, step], journal)
+                failed = {"what": error.what, "detail": error.detail, "hint": error.hint, "undone": undone}
+                progress({"event": "failed", "step": number, "text": step["text"], **failed})
+                raise CommandError(error.what, where=self.name, detail=error.detail, hint=error.hint) from error
+            self._record(journal, step, "done", seconds=0)
+            progress({"event": "done", "step": number, "text": step["text"], "seconds": 0.0})
+            done.append(step)
+
+    # --- reads -----------------------------------------------------------------------------------------------
+
+    def _answer(self, kind: str, **arguments: Any) -> Any:
+        return getattr(self, f"_read_{kind}")(**arguments)
+
+    def _read_json(self, path: str) -> Any:
+        return self.disk.json(path)
+
+    def _read_host(self) -> Mapping[str, Any]:
+        return {"platform": "linux", **self.host}
+
+    def _read_free_port(self, after: int, bind: str = "127.0.0.1") -> dict[str, int]:
+        return {"port": after}
+
+    def _read_supervisor(self, program: str, dir: str) -> dict[str, Any] | None:  # noqa: A002
+        return None if self.status is None else {"status": 0, "stdout": json.dumps(self.status), "stderr": ""}
+
+    def _read_command(self, argv: list[str], **how: Any) -> dict[str, Any]:
+        result = self.run(Command(tuple(argv), env=how.get("env") or {}, cwd=how.get("cwd") or ""))
+        return {"status": result.status, "stdout": result.stdout, "stderr": result.stderr}
+
+    def _read_files(self, paths: list[str]) -> dict[str, Any]:
+        return {path: self._look(path) for path in paths}
+
+    def _look(self, path: str) -> dict[str, Any] | None:
+        entry = self.disk.entries.get(path)
+        if entry is None:
+            return {"mode": 0o755, "size": 0} if self.disk.names(path) else None
+        looked: dict[str, Any] = {"mode": entry.mode, "size": len(entry.content)}
+        if entry.target:
+            return {**looked, "target": entry.target}
+        return looked if entry.folder else {**looked, "sha256": hashlib.sha256(entry.content).hexdigest()}
+
+    def _read_lock(self, path: str, token: str, owner: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+        holder = self.disk.json(path) or {}
+        if holder.get("expires", 0) > time.time():
+            return {"holder": holder}
+        mine = {"token": token, "owner": owner, "since": time.time(), "expires": time.time() + seconds}
+        self.disk.place(path, Entry(json.dumps(mine).encode()))
+        return {"taken": True}
+
+    def _read_unlock(self, path: str, token: str) -> dict[str, Any]:
+        if (self.disk.json(path) or {}).get("token") == token:
+            self.disk.remove(path)
+        return {}
+
+    def _read_site(self, dir: str) -> dict[str, Any]:  # noqa: A002
+        disk = self.disk
+        numbered = {n: disk.json(f"{dir}/numbered/{n}/release.json") for n in disk.names(f"{dir}/numbered")}
+        configs = [int(n[1:-5]) for n in disk.names(f"{dir}/config") if n.startswith("v") and n.endswith(".json")]
+        programs = disk.entries.get(f"{dir}/keeper/current", Entry()).target
+        return {
+            "site": disk.json(f"{dir}/site.json"),
+            "live": disk.json(f"{dir}/live/release.json"),
+            "numbered": {n: r for n, r in numbered.items() if r and "number" in r},
+            "config": disk.json(f"{dir}/config/v{max(configs)}.json") if configs else None,
+            "builds": [n for n in disk.names(f"{dir}/releases") if not n.endswith(".partial")],
+            "venvs": disk.names(f"{dir}/venvs"),
+            "lock": disk.json(f"{dir}/lock.json"),
+            "snapshots": disk.names(f"{dir}/snapshots"),
+            "kept_since": disk.json(f"{dir}/kept-since.json"),
+            "unfinished": disk.json(f"{dir}/unfinished.json"),
+            "programs": posixpath.basename(programs),
+            "maintenance": disk.exists(f"{dir}/shared/maintenance"),
+            "now": time.time(),
+        }
+
+    # --- writes ----------------------------------------------------------------------------------------------
+
+    def _carry_out(self, step: Mapping[str, Any]) -> None:
+        if len(self.steps) == self.fail_at:
+            raise HostError("the fake was told to fail here", where=self.name)
+        for op in step["ops"]:
+            self._perform(op)
+
+    def _perform(self, op: Mapping[str, Any]) -> None:
+        getattr(self, f"_write_{op['op']}")(**{k: v for k, v in op.items() if k != "op"})
+
+    def _undo(self, steps: list[Mapping[str, Any]], journal: str) -> list[str]:
+        undone = []
+        for step in reversed(steps):
+            for op in step.get("undo", ()):
+                try:
+                    self._perform(op)
+                except HostError as error:
+                    self._record(journal, step, "undo failed", error=error.what)
+            if step.get("undo"):
+                undone.append(step["text"])
+                self._record(journal, step, "undone")
+        return undone
+
+    def _record(self, journal: str, step: Mapping[str, Any], state: str, **more: Any) -> None:
+        line = {"at": "", "deploy": step.get("deploy", ""), "step": step["text"], "state": state, **more}
+        self.disk.place(journal, Entry(((self.disk.read(journal) or "") + json.dumps(line) + "\n").encode()))
+
+    def _write_mkdir(self, path: str, mode: int = 0o755) -> None:
+        self.disk.place(path, Entry(mode=mode, folder=True))
+
+    def _write_file(self, path: str, content: str, mode: int = 0o644, encoding: str = "utf-8") -> None:
+        data = base64.b64decode(content) if encoding == "base64" else content.encode()
+        self.disk.place(path, Entry(data, mode))
+
+    def _write_symlink(self, path: str, target: str) -> None:
+        self.disk.place(path, Entry(mode=0o777, target=target))
+
+    def _write_remove(self, paths: list[str]) -> None:
+        for path in paths:
+            self.disk.remove(path)
+
+    def _write_copy(self, path: str, to: str) -> None:
+        for name, entry in self.disk.under(path).items():
+            self.disk.place(f"{to}/{name}", entry)
+
+    def _write_union(self, path: str, to: str, manifest: str = "") -> None:
+        self._write_copy(path, to)
+
+    def _write_run(self, argv: list[str], **how: Any) -> None:
+        env, timeout = how.get("env") or {}, how.get("timeout", 600)
+        command = Command(tuple(argv), env=env, cwd=how.get("cwd") or "", stdin=how.get("stdin", ""), timeout=timeout)
+        result = self.run(command)
+        if not result.ok:
+            what = f"{posixpath.basename(argv[0])} ended with {result.status}"
+            raise CommandError(what, where=self.name, detail=result.tail(12))
