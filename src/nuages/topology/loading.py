@@ -157,7 +157,7 @@ def _open_table(value: Any, where: str) -> None:
             raise TopologyError(f"should be {_kind(wanted())}, is {_kind(item)}", where=f"{where}.{key}")
         if where == "settings" and not key.isupper():
             raise TopologyError("Django settings are written in capitals", where=f"{where}.{key}", hint=key.upper())
-        if where == "processes" and "\0" in item:
+        if where == "processes" and "\0" in str(item):
             raise TopologyError("a command can't hold a NUL byte", where=f"{where}.{key}")
         if where == "processes" and not re.fullmatch(r"[A-Za-z0-9_-]+", key):
             raise TopologyError("use letters, digits, _ and - in the name of a process", where=f"{where}.{key!r}")
