@@ -36,7 +36,7 @@ def _batch(steps: Iterable[Step], here: Transport, live: Live, token: str, repor
         raise InterruptedDeployError(
             error.what,
             detail=error.detail,
-            where=str(failed.get("text", "")).strip("+~-!? "),
+            where=str(failed.get("text", "")).split("  ", 1)[-1],
             hint=_consequence(error.hint, live, settling=settling),
         ) from error
 

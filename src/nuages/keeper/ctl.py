@@ -13,6 +13,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
 
+import diagnosis
 import sockets
 import spawn
 import state
@@ -132,8 +133,8 @@ class Client:
             failure = found["failure"]
             raise RefusedError(
                 "%s: %s" % (failure["kind"], failure["lines"][0]),
-                "\n".join(failure["lines"]),
-                failure["kind"],
+                "\n".join(failure["lines"][1:]),
+                diagnosis.HINTS.get(failure["kind"], ""),
             )
         return {"generation": generation, "state": found["state"]}
 

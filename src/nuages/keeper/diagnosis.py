@@ -9,6 +9,16 @@ from state import read_json
 
 
 LINES = 5
+HINTS = {
+    "missing-dependency": "add it to the project's requirements",
+    "disallowed-host": "name the site's domains in nuages.toml: domains = [...]",
+    "https-redirect": "the project redirects to https by itself: declare [tls] in nuages.toml, or turn its redirect off",
+    "redirect-loop": "choose a page that answers by itself: [health] path in nuages.toml",
+    "status": "another page or other statuses may count: [health] path and expect in nuages.toml",
+    "timeout": "a slow start may be given more time: [health] within in nuages.toml",
+    "memory": "fewer workers need less: nuages scale web=1, or [scale] in nuages.toml",
+    "exited": "nuages logs web tells what it printed",
+}
 WORKER_END = re.compile(rb"Worker \(pid:\d+\) (exited with code \d+|was sent SIG\w+)")
 GUNICORN_SAYS = re.compile(r"\[(INFO|ERROR|WARNING)\]|/gunicorn/|HaltServer|self\.|^(Traceback|During handling)")
 MEMORY = re.compile(rb"SIGKILL! Perhaps out of memory|MemoryError")
