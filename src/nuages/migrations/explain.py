@@ -15,6 +15,9 @@ HELP = 'nuages.toml, [migrations]: policy = "maintenance" runs them behind the m
 
 
 def explain(judgement: Judgement) -> str:
+    if judgement.failed:
+        named = [p for p in judgement.pending if judgement.failed.startswith(f"{p.label}:")]
+        return "\n".join(explain_one(named[0])) if named else judgement.failed
     lines = []
     quiet = [p for p in judgement.pending if p.phase == "before" and p.verdict == "safe"]
     if quiet:

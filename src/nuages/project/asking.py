@@ -144,7 +144,7 @@ def raise_failures(asked: Asking, failures: list[Mapping[str, Any]]) -> None:
 
 
 HINTS = {
-    "syntax_error": 'this Python can\'t read it: is another version meant? write python = "3.x" in nuages.toml',
+    "syntax_error": 'correct it; or, if it is written for another Python, say so: python = "3.x" under [project] in nuages.toml',
     "service_refused": "it connects to a service while it is imported; start the service, or connect later",
     "database": "it asks the database while it is imported, before migrations can have run",
 }

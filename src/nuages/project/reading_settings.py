@@ -193,7 +193,8 @@ def rank(tree: Tree, module: str, path: str, named_by: list[str], bases: list[st
     sources = tuple(chain(tree, path, bases))
     own = sources[0]
     score, why = by_name(module)
-    if not complete(own, sources):
+    broken = bool(named_by) and not tree.parses(path)  # the probe will tell what is wrong with it
+    if not complete(own, sources) and not broken:
         return Candidate(module, path, sources, tuple(named_by), 0, "")
     if own.debug is False and score > STAGING_SCORE:
         score, why = score + 12, f"{why}; DEBUG is False in it"

@@ -59,6 +59,14 @@ class Tree:
         except (OSError, ValueError):
             return ""
 
+    def parses(self, path: str) -> bool:
+        """Is it Python, as far as this Python knows?"""
+        try:
+            compile(self.text(path), path, "exec", flags=ast.PyCF_ONLY_AST, dont_inherit=True)
+        except (SyntaxError, ValueError):
+            return False
+        return True
+
     def _syntax(self, path: str) -> ast.Module:
         """The syntax tree of a Python file; an empty one when this Python can't parse it."""
         with warnings.catch_warnings():

@@ -6,6 +6,7 @@ to it before the plan is applied. The same input has the same id, and a build th
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -104,11 +105,18 @@ def build_release(
             shutil.rmtree(path)
         partial.rename(path)
     except OSError as error:
-        hint = "free some space and run the same command again" if error.errno == 28 else ""  # noqa: PLR2004
-        raise ReleaseError(f"can't write the release: {error.strerror}", where=str(error.filename or path), hint=hint) from error
+        raise _unwritten(error, path) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return Build(id_, path, manifest)
+
+
+def _unwritten(error: OSError, path: Path) -> ReleaseError:
+    """shutil.copytree collects its errors into one that has neither number nor file."""
+    where = str(error.filename or path)
+    if error.errno == errno.ENOSPC or os.strerror(errno.ENOSPC) in str(error):
+        return ReleaseError("the disk is full", where=where, hint="free some space and run the same command again")
+    return ReleaseError(f"can't write the release: {error.strerror or str(error)[:300]}", where=where)
 
 
 def load_build(layout: Layout, id_: str) -> Build:

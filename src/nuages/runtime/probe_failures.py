@@ -60,7 +60,9 @@ def describe(error, recorder, root):
         "name": name,
         "what": one_line(error),
         "type": type(error).__name__,
-        "where": own_line(traceback.extract_tb(cause.__traceback__), root) or own_line(frames, root),
+        "where": syntax_line(cause, root)
+        or own_line(traceback.extract_tb(cause.__traceback__), root)
+        or own_line(frames, root),
         "detail": short_traceback(error, frames, root),
     }
 
@@ -159,6 +161,13 @@ def message_of(error):
 def one_line(error):
     lines = [line.strip() for line in message_of(error).splitlines() if line.strip()]
     return "%s: %s" % (type(error).__name__, " ".join(lines)[:400]) if lines else type(error).__name__
+
+
+def syntax_line(error, root):
+    """The line that does not parse has no frame: it never ran."""
+    if not isinstance(error, SyntaxError) or not error.filename or not is_own(error.filename, root):
+        return ""
+    return "%s:%d" % (os.path.relpath(os.path.realpath(error.filename), root), error.lineno or 0)
 
 
 def own_line(frames, root):

@@ -100,10 +100,23 @@ def report_exception(error, policy, first=None):
     if isinstance(error, SyntaxError) and error.filename:
         lines.append("at %s:%s" % (_relative(error.filename, policy), error.lineno))
     else:
+        lines.append(template_of(error))
         place = own_frame(traceback.extract_tb(error.__traceback__), policy)
         if place:
             lines.append("at %s:%d in %s" % place)
     return report(kind, lines)
+
+
+def template_of(error):
+    """Which template it happened in: without DEBUG, Django's errors keep the line only."""
+    found, line = None, getattr(getattr(error, "token", None), "lineno", None)
+    step = error.__traceback__
+    while step is not None:
+        one = step.tb_frame.f_locals.get("self")
+        if type(one).__module__ == "django.template.base" and type(one).__name__ == "Template":
+            found = getattr(one, "name", None) or found
+        step = step.tb_next
+    return found and "in the template %s%s" % (found, ", line %d" % line if line else "")
 
 
 def own_frame(frames, policy):
