@@ -6,6 +6,8 @@ ignored, and the journal on the host tells the next run where this one was.
 """
 
 import base64
+import contextlib
+import fcntl
 import hashlib
 import json
 import os
@@ -15,6 +17,9 @@ import stat
 import subprocess
 import sys
 import time
+
+
+JOURNAL_SIZE = 4 << 20
 
 
 def say(event, **fields):
@@ -103,12 +108,12 @@ def read_host():
     memory = _memory()
     for path in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
         try:
-            limit = int(open(path).read())
+            limit = int(_content(path))
             memory = min(memory, limit) if memory else limit
         except (OSError, ValueError):
             pass
     try:
-        quota, period = open("/sys/fs/cgroup/cpu.max").read().split()
+        quota, period = _content("/sys/fs/cgroup/cpu.max").split()
         cores = max(1, min(cores, -(-int(quota) // int(period))))
     except (OSError, ValueError):
         pass
@@ -119,6 +124,11 @@ def read_host():
         "python_path": getattr(sys, "_base_executable", sys.executable),
         "platform": sys.platform,
     }
+
+
+def _content(path):
+    with open(path, encoding="utf-8") as file:
+        return file.read()
 
 
 def _memory():
@@ -151,26 +161,32 @@ def read_command(argv, env=None, cwd=None, timeout=60):
 
 
 def read_lock(path, token, owner, seconds):
-    """Take the deploy lock, or say who holds it. A holder whose process on this machine has ended holds nothing."""
+    """Take the deploy lock, or say who holds it. A holder whose process on this machine has ended holds nothing,
+    once the steps that its agent goes on with have ended too."""
     mine = {"token": token, "owner": owner, "since": time.time(), "expires": time.time() + seconds}
     os.makedirs(os.path.dirname(path), exist_ok=True)
-    for _attempt in range(3):
-        try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
-        except FileExistsError:
-            holder = read_json(path) or {}
-            if holder.get("expires", 0) > time.time() and _holds(holder):
-                return {"holder": holder}
-            try:
-                os.rename(path, "%s.%s.stale" % (path, token))
-                os.unlink("%s.%s.stale" % (path, token))
-            except OSError:
-                pass
-            continue
-        with os.fdopen(descriptor, "w") as file:
-            json.dump(mine, file)
-        return {"taken": True}
-    return {"holder": read_json(path) or {}}
+    with _alone(path + ".guard"):
+        holder = read_json(path) or {}
+        if holder and (_is_writing(os.path.dirname(path)) or (holder.get("expires", 0) > time.time() and _holds(holder))):
+            return {"holder": holder}
+        write_file(path, json.dumps(mine))
+    return {"taken": True}
+
+
+@contextlib.contextmanager
+def _alone(path, wait=True):
+    """Hold a lock of the kernel's on `path`; it ends with the process, however that ends. BlockingIOError unless `wait`."""
+    with open(path, "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        yield
+
+
+def _is_writing(dir):
+    try:
+        with _alone(os.path.join(dir, "writing"), wait=False):
+            return False
+    except BlockingIOError:
+        return True
 
 
 def _holds(holder):
@@ -187,8 +203,10 @@ def _holds(holder):
 
 
 def read_unlock(path, token):
-    if (read_json(path) or {}).get("token") == token:
-        os.unlink(path)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with _alone(path + ".guard"):
+        if (read_json(path) or {}).get("token") == token:
+            os.unlink(path)
     return {}
 
 
@@ -328,8 +346,12 @@ def write_run(argv, env=None, cwd=None, timeout=600, env_file=None, log=None, st
             tail = (tail + [line])[-200:]
             say("output", line=line)
         status = child.wait()
+    except BaseException:
+        _kill_group(child)
+        raise
     finally:
         timer.cancel()
+        child.stdout.close()
     if log:
         _append(log, "\n".join(tail) + "\n")
     if timer.fired:
@@ -366,10 +388,7 @@ class _Alarm:
 
     def _end(self):
         self.fired = True
-        try:
-            os.killpg(self.child.pid, signal.SIGKILL)
-        except OSError:
-            pass
+        _kill_group(self.child)
 
     def cancel(self):
         self.timer.cancel()
@@ -402,10 +421,10 @@ def carry_out(steps, journal):
     """Each step is {"text", "ops": [{"op", ...}], "undo": [...]}; what was done is undone in reverse when one fails."""
     done = []
     for number, step in enumerate(steps, 1):
-        record(journal, step, "begin")
-        say("begin", step=number, text=step["text"])
         started = time.monotonic()
         try:
+            record(journal, step, "begin")
+            say("begin", step=number, text=step["text"])
             for op in step["ops"]:
                 perform(op)
         except BaseException as error:
@@ -425,9 +444,10 @@ def undo(steps, journal):
         for op in step.get("undo", ()):
             try:
                 perform(op)
-                undone.append(step["text"])
             except BaseException as error:
                 record(journal, step, "undo failed", error=describe(error)[0])
+        if step.get("undo"):
+            undone.append(step["text"])
     for text in undone:
         record(journal, {"text": text, "deploy": steps[-1].get("deploy", "")}, "undone")
     return undone
@@ -455,9 +475,25 @@ def record(journal, step, state, **fields):
         "step": step["text"],
         "state": state,
     }
+    try:
+        _journalled(journal, {**line, **fields}, state)
+    except OSError:
+        if state == "begin":  # afterwards, taking back and going on matter more than the note
+            raise
+
+
+def _journalled(journal, line, state):
     os.makedirs(os.path.dirname(journal), exist_ok=True)
+    if state == "begin" and os.path.exists(journal) and os.path.getsize(journal) > JOURNAL_SIZE:
+        os.replace(journal, journal + ".1")  # the one before that goes: hundreds of deploys are left
     with open(journal, "a", encoding="utf-8") as file:
-        file.write(json.dumps({**line, **fields}) + "\n")
+        file.write(json.dumps(line) + "\n")
+
+
+def stop(_signal, _frame):
+    """Somebody pressed Ctrl-C: the step under way fails, what was done is taken back."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise StepFailed("was stopped")
 
 
 def main():
@@ -470,7 +506,11 @@ def main():
         arguments = {k: v for k, v in question.items() if k != "kind"}
         answer[key] = READS[question["kind"]](**arguments)
     if "write" in request:
-        carry_out(request["write"], request.get("journal"))
+        signal.signal(signal.SIGTERM, stop)
+        journal = request.get("journal")
+        os.makedirs(os.path.dirname(journal), exist_ok=True)
+        with _alone(os.path.join(os.path.dirname(journal), "writing")):
+            carry_out(request["write"], journal)
     say("answer", answer=answer)
 
 
