@@ -377,6 +377,13 @@ def _failure(argv, status, tail):
     )
 
 
+def _kill_group(child):
+    try:
+        os.killpg(child.pid, signal.SIGKILL)
+    except OSError:
+        pass
+
+
 class _Alarm:
     def __init__(self, child, deadline):
         import threading
