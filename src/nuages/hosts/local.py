@@ -85,14 +85,17 @@ class LocalTransport:
                     if progress:
                         progress(line.rstrip("\n"))
 
+        def feed() -> None:
+            stdin = command.stdin if isinstance(command.stdin, str) else command.stdin.reveal()
+            assert process.stdin  # noqa: S101
+            with contextlib.suppress(BrokenPipeError), process.stdin:
+                process.stdin.write(stdin.encode())
+
+        # The input has a thread too: a command that does not read it must still meet its time limit.
         threads = [threading.Thread(target=drain, args=(name,), daemon=True) for name in chunks]
+        threads.append(threading.Thread(target=feed, daemon=True))
         for thread in threads:
             thread.start()
-        stdin = command.stdin if isinstance(command.stdin, str) else command.stdin.reveal()
-        with contextlib.suppress(BrokenPipeError):
-            assert process.stdin  # noqa: S101
-            process.stdin.write(stdin.encode())
-            process.stdin.close()
         try:
             process.wait(command.timeout)
         except subprocess.TimeoutExpired as error:

@@ -1,0 +1,79 @@
+"""The agent as it runs on a host: by the host's own Python, behind whatever a login shell prints."""
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from agent_module import AGENT
+
+
+OLDEST = (3, 9)
+PYENV = Path.home() / ".pyenv" / "versions"
+
+
+def python(version):
+    found = sorted(PYENV.glob(f"{version}.*/bin/python3"))
+    if not found:
+        pytest.skip(f"there is no Python {version} under ~/.pyenv/versions")
+    return str(found[-1])
+
+
+def ask(executable, request):
+    argv = [executable, "-I", "-S", str(AGENT)]
+    done = subprocess.run(argv, input=json.dumps(request), capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line[1:]) for line in done.stdout.split("\n") if line]
+
+
+@pytest.mark.parametrize("version", ["3.9", "3.13"])
+def test_it_reads_and_writes_under_the_oldest_and_the_newest_python(version, tmp_path):
+    ops = [
+        {"op": "mkdir", "path": str(tmp_path / "run"), "mode": 0o700},
+        {"op": "file", "path": str(tmp_path / "run" / "a"), "content": "x"},
+        {"op": "symlink", "path": str(tmp_path / "live"), "target": "run"},
+        {"op": "copy", "path": str(tmp_path / "run"), "to": str(tmp_path / "copy")},
+        {"op": "union", "path": str(tmp_path / "run"), "to": str(tmp_path / "union")},
+        {"op": "run", "argv": ["/bin/echo", "hello"]},
+        {"op": "remove", "paths": [str(tmp_path / "copy")]},
+    ]
+    questions = {
+        "host": {"kind": "host"},
+        "site": {"kind": "site", "dir": str(tmp_path)},
+        "port": {"kind": "free_port", "after": 18500},
+        "lock": {"kind": "lock", "path": str(tmp_path / "lock.json"), "token": "t", "owner": {}, "seconds": 1},
+    }
+    step = {"text": "+ all", "ops": ops, "undo": []}
+    events = ask(python(version), {"read": questions, "write": [step], "journal": str(tmp_path / "journal.jsonl")})
+    assert [e["event"] for e in events] == ["begin", "output", "done", "answer"]
+    assert events[-1]["answer"]["host"]["python"].startswith(version)
+    assert events[-1]["answer"]["lock"] == {"taken": True}
+
+
+def test_its_syntax_is_that_of_the_oldest_python():
+    ast.parse(AGENT.read_text(), feature_version=OLDEST)
+
+
+def test_it_needs_the_standard_library_alone():
+    tree = ast.parse(AGENT.read_text())
+    names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    names |= {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    assert {name.split(".")[0] for name in names} <= sys.stdlib_module_names
+
+
+def test_it_goes_on_when_nobody_listens_any_more(tmp_path):
+    """The connection died: the steps are carried out, and the journal tells."""
+    ops = [
+        {"op": "run", "argv": ["/bin/sh", "-c", "sleep 0.3; echo word"]},
+        {"op": "file", "path": str(tmp_path / "a"), "content": ""},
+    ]
+    request = {"write": [{"text": "+ one", "ops": ops}], "journal": str(tmp_path / "journal.jsonl")}
+    running = subprocess.Popen([sys.executable, str(AGENT)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    running.stdin.write(json.dumps(request))
+    running.stdin.close()
+    running.stdout.close()
+    assert running.wait(20) == 0
+    assert (tmp_path / "a").exists()
+    assert '"done"' in (tmp_path / "journal.jsonl").read_text()
