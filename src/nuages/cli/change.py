@@ -8,7 +8,9 @@ import click
 
 from nuages.cli.site import Site, root_of, terminal, url_of
 from nuages.deploy import deploy
+from nuages.engine.inspecting import lacks_driver
 from nuages.engine.request import Request
+from nuages.release.build import load_build
 from nuages.settings.configuration import Configuration, load_configuration
 
 
@@ -27,7 +29,10 @@ def apply_change(site: Site, change: Callable[[Configuration], Configuration], w
         keep_configuration(site.here, site.layout, site.topology, new)
         click.echo(f"kept as config v{new.version} for the first deploy; nuages up")
         return
-    deploy(Request(root=root_of(ctx), what=what, source="live", change=change), console)
+    # Environments are never changed in place: another driver means another one, resolved from the project's files.
+    manifest = load_build(live.layout, live.release["build"]).manifest
+    source = "project" if lacks_driver(new, manifest.get("versions", {})) else "live"
+    deploy(Request(root=root_of(ctx), what=what, source=source, change=change), console)
     after = site.live()
     if not as_json:
         where = f" at {url_of(after, site.topology)}" if after.serving else ", and not running: nuages start"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -18,10 +19,9 @@ from typing import Any
 from nuages import __version__
 from nuages.components.registry import app_server
 from nuages.engine.model import Live
-from nuages.environments import build_environment, make_lock
 from nuages.environments.model import Environment
 from nuages.hosts.transport import Progress, Transport
-from nuages.project import as_json, from_json, inspect_project, read_files
+from nuages.project import as_json, from_json
 from nuages.project.model import Files, Project
 from nuages.release.build import RUNTIME, runtime_digest
 from nuages.release.source import Source, read_source
@@ -63,6 +63,8 @@ def inspect_here(work: Work) -> Inspected:
     remembered = _remember(kept)
     if remembered:
         return Inspected(remembered, source, key, fresh=False)
+    from nuages.project import read_files
+
     files = read_files(topology.root, topology, source.files)
     project = _probe(work, files, _environment(work, files, guess_interface(topology, files)), source)
     if project.interface != guess_interface(topology, files):
@@ -76,8 +78,10 @@ def guess_interface(topology: Topology, files: Files) -> str:
 
 
 def _environment(work: Work, files: Files, interface: str) -> Environment:
+    from nuages.environments import build_environment, make_lock
+
     topology, layout = work.topology, work.live.layout
-    stack = (*app_server(topology.server).requires(interface), *_drivers(work.config))
+    stack = (*app_server(topology.server).requires(interface), *drivers(work.config))
     lock = make_lock(
         work.here,
         topology.root,
@@ -92,7 +96,16 @@ def _environment(work: Work, files: Files, interface: str) -> Environment:
     return build_environment(work.here, lock, layout.venvs, work.progress, compile_bytecode=False)
 
 
-def _drivers(config: Configuration) -> tuple[str, ...]:
+OTHER_DRIVERS = {"psycopg": ("psycopg2", "psycopg2-binary"), "mysqlclient": ("pymysql",)}
+
+
+def lacks_driver(config: Configuration, versions: Mapping[str, str]) -> bool:
+    """Does this configuration name a service that nothing of an environment can talk to?"""
+    names = [re.split(r"[^\w-]", wanted)[0] for wanted in drivers(config)]
+    return any(not {name, *OTHER_DRIVERS.get(name, ())} & set(versions) for name in names)
+
+
+def drivers(config: Configuration) -> tuple[str, ...]:
     """A database or cache that the configuration names needs its driver, where the project does not bring one."""
     schemes = {name: config.env.get(name, "").split(":", 1)[0].lower() for name in ("DATABASE_URL", "CACHE_URL", "REDIS_URL")}
     drivers = []
@@ -108,6 +121,8 @@ def _drivers(config: Configuration) -> tuple[str, ...]:
 
 
 def _probe(work: Work, files: Files, environment: Environment, source: Source) -> Project:
+    from nuages.project import inspect_project
+
     interface = guess_interface(work.topology, files)
 
     def policy_for(project_dir: Path) -> dict[str, Any]:
