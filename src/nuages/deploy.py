@@ -10,9 +10,9 @@ from __future__ import annotations
 from nuages.engine.apply import apply
 from nuages.engine.compose import compose
 from nuages.engine.judge import judge_migrations
-from nuages.engine.lock import deploy_lock
+from nuages.engine.lock import lock_and_read
 from nuages.engine.model import Plan
-from nuages.engine.observe import observe
+from nuages.engine.observe import observe, questions, understand
 from nuages.engine.plan import make_plan
 from nuages.engine.prepare import Prepared, prepare
 from nuages.engine.request import Console, Request
@@ -34,11 +34,9 @@ def deploy(request: Request, console: Console) -> Plan:
         live = observe(here, layout, request.owner(topology))
         config = request.change(load_configuration(live.config))
         prepared: Prepared = prepare(request, topology, live, config, here, console)
-        with deploy_lock(here, layout, request.what) as token:
-            live = observe(here, layout, request.owner(topology))
-            desired = compose(
-                topology, live, prepared.build, config, prepared.policy, token=token, **request.signature()
-            )
+        with lock_and_read(here, layout, request.what, questions(layout)) as (token, answers):
+            live = understand(answers, layout, request.owner(topology))
+            desired = compose(topology, live, prepared.build, config, prepared.policy, token=token, signature=request.signature())
             judgements = judge_migrations(desired, live, here, console.progress, force=not request.check)
             plan = roll_out(make_plan(desired, live, judgements, force=request.force), topology)
             console.plan(plan)

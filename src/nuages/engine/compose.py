@@ -11,7 +11,7 @@ from typing import Any
 from nuages.components.contract import Placement
 from nuages.components.registry import app_server, supervisor
 from nuages.components.supervisor.embedded import keeper_version
-from nuages.engine.model import Desired, Live
+from nuages.engine.model import UNSIGNED, Desired, Live, Signature
 from nuages.release.build import Build
 from nuages.settings.configuration import Configuration, process_environment
 from nuages.topology.model import Topology
@@ -25,65 +25,58 @@ def compose(
     policy: Mapping[str, Any],
     *,
     token: str,
-    why: str = "",
-    by: str = "",
-    at: str = "",
-    back_to: int = 0,
+    signature: Signature = UNSIGNED,
 ) -> Desired:
     """What this host should be. The number is the live one while nothing that makes a release differs."""
-    digest = policy_digest(policy)
-    same = bool(live.release) and _identity(live.release or {}) == (build.id, config.version, digest)
+    identity = (build.id, config.version, policy_digest(policy))
+    same = bool(live.release) and _identity(live.release or {}) == identity
     number = live.number if same else live.number + 1
-    generated = tuple(policy.get("generated_names", {}).get("SECRET_KEY", ()))
-    environ = {**policy.get("selectors", {}), **process_environment(config, generated)}
-    release_dir = live.layout.numbered(number)
-    env = {
-        **environ,
-        **build.environ,
-        "NUAGES_RELEASE": str(release_dir),
-        "NUAGES_GENERATION": f"v{number}-{token}",
-    }
-    placement = Placement(
-        topology=topology,
-        layout=live.layout,
-        build=build,
-        machine=live.machine,
-        policy={**policy, "number": number, "build": build.id},
-        env=env,
-        scale=config.scale,
-        number=number,
-    )
-    own = any(p.get("own_server") for p in build.manifest["processes"])
-    web = app_server("own" if own else topology.server)
+    environ = _environ(policy, config)
+    bare = _place(topology, live, build, config, {**policy, "number": number, "build": build.id}, environ, number)
+    web = app_server("own" if any(p.get("own_server") for p in build.manifest["processes"]) else topology.server).process(bare)
+    tuned = {"workers": web.workers, "threads": int(str(web.env["NUAGES_THREADS"]))}
+    placement = replace(bare, policy={**bare.policy, **tuned})
     keeper = supervisor(topology.supervisor)
     generation = f"v{number}-{token}"
-    main = web.process(placement)
-    tuned = {"workers": main.workers, "threads": int(str(main.env["NUAGES_THREADS"]))}
-    placement = replace(placement, policy={**placement.policy, **tuned})
-    processes = (main, *keeper.processes(placement))
-    proof = str(live.layout.generation(generation) / "proof")
-    spec = keeper.spec(
-        placement,
-        generation,
-        tuple(replace(p, env={**p.env, "NUAGES_PROOF": proof}) if p.proof else p for p in processes),
-    )
     return Desired(
         placement=placement,
         config=config,
         supervisor=keeper,
         programs=keeper_version(),
-        release={
-            **_release(number, build, config, digest),
-            "at": at,
-            "by": by,
-            **({"rollback_to": back_to} if back_to else {}),
-        },
+        release=_release(number, build, identity, signature),
         environ=environ,
         generation=generation,
-        spec=spec,
+        spec=keeper.spec(placement, generation, (web, *keeper.processes(placement))),
         listen=f"{topology.bind}:{policy['port']}",
         new=not same,
-        why=why or ("" if same else _what_changed(live.release, build, config)),
+        why=signature.why or ("" if same else _what_changed(live.release, build, config)),
+    )
+
+
+def _environ(policy: Mapping[str, Any], config: Configuration) -> dict[str, str]:
+    """env.json: what the user set, over what we generate and what the project needs to choose its production settings."""
+    generated = tuple(policy.get("generated_names", {}).get("SECRET_KEY", ()))
+    return {**policy.get("selectors", {}), **process_environment(config, generated)}
+
+
+def _place(
+    topology: Topology,
+    live: Live,
+    build: Build,
+    config: Configuration,
+    policy: Mapping[str, Any],
+    environ: Mapping[str, str],
+    number: int,
+) -> Placement:
+    return Placement(
+        topology=topology,
+        layout=live.layout,
+        build=build,
+        machine=live.machine,
+        policy=policy,
+        env={**environ, **build.environ, "NUAGES_RELEASE": str(live.layout.numbered(number))},
+        scale=config.scale,
+        number=number,
     )
 
 
@@ -101,19 +94,20 @@ def _identity(release: Mapping[str, Any]) -> tuple[str, int, str]:
     return release["build"], release["config"], release["policy"]
 
 
-def _release(number: int, build: Build, config: Configuration, digest: str) -> dict[str, Any]:
+def _release(number: int, build: Build, identity: tuple[str, int, str], signature: Signature) -> dict[str, Any]:
     manifest = build.manifest
     return {
         "number": number,
-        "build": build.id,
-        "config": config.version,
-        "policy": digest,
+        **dict(zip(("build", "config", "policy"), identity, strict=True)),
         "commit": manifest.get("commit", ""),
         "dirty": manifest.get("dirty", False),
         "django": manifest.get("django", ""),
         "python": manifest.get("python", ""),
         "venv": manifest.get("venv", ""),
         "environment": manifest.get("environment", ""),
+        "at": signature.at,
+        "by": signature.by,
+        **({"rollback_to": signature.back_to} if signature.back_to else {}),
     }
 
 

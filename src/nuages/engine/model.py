@@ -52,6 +52,19 @@ class Live:
 
 
 @dataclass(frozen=True)
+class Signature:
+    """Who makes a release, when (UTC) and why; `back_to` is the number that a rollback brings back."""
+
+    why: str = ""
+    by: str = ""
+    at: str = ""
+    back_to: int = 0
+
+
+UNSIGNED = Signature()
+
+
+@dataclass(frozen=True)
 class Desired:
     """What the host should be: one numbered release, and the processes of it."""
 

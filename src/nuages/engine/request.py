@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from nuages.engine.model import Plan
+from nuages.engine.model import Plan, Signature
 from nuages.settings.configuration import Configuration
 from nuages.settings.model import Finding
 from nuages.topology.model import Topology
@@ -39,15 +39,9 @@ class Request:
     def adjust(self, topology: Topology) -> Topology:
         return replace(topology, **self.overrides) if self.overrides else topology
 
-    def signature(self) -> dict[str, Any]:
-        """Who makes this release, when (UTC), why."""
+    def signature(self) -> Signature:
         at = datetime.now(tz=UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        return {
-            "why": self.why,
-            "by": user(),
-            "at": at,
-            "back_to": self.number if self.source == "release" else 0,
-        }
+        return Signature(why=self.why, by=user(), at=at, back_to=self.number if self.source == "release" else 0)
 
     def owner(self, topology: Topology) -> Topology | None:
         return None if self.adopt else topology
