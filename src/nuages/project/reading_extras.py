@@ -104,8 +104,6 @@ def first_start(
     text = "\n".join(tree.text(s.path) for s in settings.sources)
     if "DatabaseCache" in text:
         found["createcachetable"] = "the cache is kept in the database"
-    if re.search(r"COMPRESS_OFFLINE\s*=\s*(True|not DEBUG)", text):
-        found["compress --force"] = "COMPRESS_OFFLINE is on"
     if untranslated(tree):
         found["compilemessages"] = "translations are not compiled in the repository"
     for path in starting_scripts(tree):

@@ -59,22 +59,15 @@ def collect_static(
     progress("collecting static files")
     _run_collectstatic(project, env, here)
     target.mkdir(exist_ok=True)
-    _compress(target, project, env, here, progress)
+    if facts.get("compressor_offline"):
+        _compress_offline(project, env, here, progress)
+    _compress(partial, layout.cache / "compressed", project, here, progress)
     if kept and facts.get("local", True):
         _keep(target, kept)
 
 
 def _run_collectstatic(project: Project, env: Mapping[str, str], here: Transport) -> None:
-    manage_dir = env["PYTHONPATH"].split(os.pathsep)[0]
-    argv = (
-        project.environment.executable,
-        Path(project.files.manage).name,
-        "collectstatic",
-        "--noinput",
-        "--verbosity",
-        "0",
-    )
-    result = here.run(Command(argv, cwd=manage_dir, env=env, timeout=1200))
+    result = here.run(_manage(project, env, "collectstatic", "--noinput", "--verbosity", "0"))
     if not result.ok:
         raise ReleaseError(
             "collectstatic failed",
@@ -82,6 +75,11 @@ def _run_collectstatic(project: Project, env: Mapping[str, str], here: Transport
             detail=_cause(result.stderr or result.stdout),
             hint=_hint(result.stderr),
         )
+
+
+def _manage(project: Project, env: Mapping[str, str], *words: str) -> Command:
+    argv = (project.environment.executable, Path(project.files.manage).name, *words)
+    return Command(argv, cwd=env["PYTHONPATH"].split(os.pathsep)[0], env=env, timeout=1200)
 
 
 def _cause(text: str) -> str:
@@ -96,19 +94,32 @@ def _hint(text: str) -> str:
     return ""
 
 
-def _compress(static: Path, project: Project, env: Mapping[str, str], here: Transport, progress: Progress) -> None:
-    """whitenoise.compress writes .gz (and .br where brotli is installed) beside each file that shrinks."""
+def _compress(partial: Path, kept: Path, project: Project, here: Transport, progress: Progress) -> None:
+    """.gz (and .br where brotli is installed) beside each file that shrinks; each content once for all releases."""
     progress("compressing static files")
-    argv = (project.environment.executable, "-m", "whitenoise.compress", "-q", str(static))
-    inert = {k: v for k, v in env.items() if k != "NUAGES_RELEASE"}
-    result = here.run(Command(argv, env=inert, timeout=1200))
+    argv = (project.environment.executable, "-m", "nuages_runtime.compress", str(partial / "static"), str(kept))
+    result = here.run(Command(argv, env={"PYTHONPATH": str(partial / "runtime")}, timeout=1200), progress)
     if not result.ok and "No module named" not in result.stderr:
         raise ReleaseError("static files could not be compressed", detail=result.tail())
+
+
+def _compress_offline(project: Project, env: Mapping[str, str], here: Transport, progress: Progress) -> None:
+    """django-compressor with COMPRESS_OFFLINE serves nothing but what its command wrote beside the static files."""
+    progress("running manage.py compress (COMPRESS_OFFLINE)")
+    result = here.run(_manage(project, env, "compress", "--force"))
+    if not result.ok:
+        raise ReleaseError(
+            "manage.py compress failed; COMPRESS_OFFLINE needs what it writes",
+            where=project.files.manage,
+            detail=_cause(result.stderr or result.stdout),
+        )
 
 
 def _key(source: Path, project: Project) -> str:
     """What static files are made from; "" where a finder of the project's own may read anything."""
     facts = project.probe.facts.get("static") or {}
+    if facts.get("compressor_offline"):
+        return ""  # made from templates too
     if not set(facts.get("finders") or ()) or not set(facts["finders"]) <= PLAIN_FINDERS:
         return ""
     total = hashlib.sha256()

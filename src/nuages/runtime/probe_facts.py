@@ -157,6 +157,9 @@ def static():
         "finders": list(value("STATICFILES_FINDERS", ())),
     }
     found["storage"] = storage_class("staticfiles", "STATICFILES_STORAGE")
+    found["compressor_offline"] = bool(
+        used("compressor") and value("COMPRESS_ENABLED", True) and value("COMPRESS_OFFLINE", False)
+    )
     if used("django.contrib.staticfiles"):
         found["files"] = count_static()
     return found
