@@ -8,8 +8,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from nuages.environments import build_environment, find_requirements, interpreters, make_lock, python_hints
+from nuages.environments import build_environment, find_requirements, make_lock, python_hints
 from nuages.environments.building import MARKER
+from nuages.environments.interpreters import interpreters
 from nuages.errors import EnvironmentBuildError
 from nuages.hosts.local import LocalTransport
 

@@ -82,7 +82,7 @@ def _disk(folder: Path) -> tuple[bool, str, str]:
 
 
 def _interpreters(site: Site) -> tuple[bool, str, str]:
-    from nuages.environments import interpreters
+    from nuages.environments.interpreters import interpreters
 
     found = sorted({p.version for p in interpreters(site.here)})
     return (

@@ -71,9 +71,13 @@ def terminal(ctx: click.Context, *, as_json: bool = False, ask: bool = False, on
 
 
 def url_of(live: Live, topology: Topology) -> str:
+    return url_at(live.address, topology)
+
+
+def url_at(address: str, topology: Topology) -> str:
     """Where people reach it: the domain when one is declared, else this machine."""
     if topology.domains:
         return f"{'https' if topology.tls.enabled else 'http'}://{topology.domains[0]}/"
-    host, _, port = live.address.rpartition(":")
+    host, _, port = address.rpartition(":")
     shown = "localhost" if host in ("127.0.0.1", "::1", "[::1]", "", "0.0.0.0") else host  # noqa: S104
     return f"http://{shown}:{port}/"

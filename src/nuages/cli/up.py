@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from nuages.cli.console import Terminal
-from nuages.cli.site import Site, json_option, path_argument, root_of, terminal, url_of
+from nuages.cli.site import Site, json_option, path_argument, root_of, terminal, url_at
 from nuages.deploy import deploy
 from nuages.engine.request import Request
 from nuages.hosts import reach
@@ -69,9 +69,9 @@ def command(
     wish = Wish(root_of(ctx, path), overrides_of(port, bind), not no_check, adopt)
     console = terminal(ctx, as_json=as_json, ask=ask)
     site = site_at(wish.root)
-    was_running = bool(site.live().serving) if not adopt else True
+    stays = detach or adopt or as_json or bool(site.live().serving)
     perform(wish, console, "up", site, as_json=as_json)
-    if detach or was_running or as_json:
+    if stays:
         return
     from nuages.cli.logs import follow
 
@@ -92,24 +92,30 @@ def overrides_of(port: int | None, bind: str | None) -> dict[str, Any]:
 def perform(wish: Wish, console: Terminal, what: str, site: Site, *, as_json: bool) -> None:
     """Deploy, then say where it is."""
     request = Request(root=wish.root, what=what, overrides=wish.overrides, check=wish.check, adopt=wish.adopt)
-    deploy(request, console)
-    live = site.live()
-    url = url_of(live, site.topology)
+    plan = deploy(request, console)
+    number, address = (plan.facts["release"], plan.facts["listen"]) if plan.empty else serving(site)
+    url = url_at(address, site.topology)
     if as_json:
         click.echo(
             json.dumps(
                 {
                     "event": "live",
-                    "release": live.number,
+                    "release": number,
                     "url": url,
                     "seconds": float(console.elapsed().split()[0]),
                 }
             )
         )
-    elif live.serving:
+    elif address:
         click.echo(
-            f"{click.style(f'v{live.number} is live', fg='green')} at {click.style(url, bold=True)}  {click.style(console.elapsed(), dim=True)}"
+            f"{click.style(f'v{number} is live', fg='green')} at {click.style(url, bold=True)}  {click.style(console.elapsed(), dim=True)}"
         )
+
+
+def serving(site: Site) -> tuple[int, str]:
+    """Release and address after a deploy, which the person may have declined; no address when nothing serves."""
+    live = site.live()
+    return live.number, live.address if live.serving else ""
 
 
 def follow_until_interrupted(site: Site, follow: Any) -> None:

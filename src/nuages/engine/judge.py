@@ -18,7 +18,6 @@ from nuages.engine.model import Desired, Live
 from nuages.errors import MigrationError, ReleaseError
 from nuages.hosts.transport import Progress, Transport
 from nuages.migrations.explain import explain
-from nuages.migrations.judge import judge
 from nuages.migrations.model import Judgement, Rehearsal
 from nuages.migrations.rehearsal import Code, ask_pending, compare_old, dump_schema, read_comparison, read_rehearsal, rehearse_new
 from nuages.migrations.snapshot import tell
@@ -79,6 +78,8 @@ def _judge_all(report: Mapping[str, Any], desired: Desired) -> list[Judgement]:
 
 
 def _judge(report: Mapping[str, Any], desired: Desired, alias: str, rehearsal: Rehearsal | None) -> Judgement:
+    from nuages.migrations.judge import judge
+
     rules = desired.placement.topology.migrations
     return judge(report, live=True, policy=rules.policy, rehearsal=rehearsal, alias=alias, snapshot=rules.snapshot)
 

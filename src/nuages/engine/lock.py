@@ -7,7 +7,8 @@ import os
 import platform
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from nuages.engine.request import user
 from nuages.errors import LockHeldError
@@ -21,15 +22,23 @@ LEASE = 1800
 @contextlib.contextmanager
 def deploy_lock(here: Transport, layout: Layout, what: str) -> Iterator[str]:
     """Hold the site's lock while the block runs; yields the deploy's token. Raises LockHeldError naming the holder."""
+    with lock_and_read(here, layout, what, {}) as (token, _answers):
+        yield token
+
+
+@contextlib.contextmanager
+def lock_and_read(
+    here: Transport, layout: Layout, what: str, questions: Mapping[str, Mapping[str, Any]]
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Take the lock and, in the same round trip and after it, ask `questions`: the answers hold while the block runs."""
     token = secrets.token_hex(2)
     owner = {"user": user(), "host": platform.node(), "pid": os.getpid(), "what": what}
-    answer = here.read({"lock": {"kind": "lock", "path": str(layout.lock), "token": token, "owner": owner, "seconds": LEASE}})[
-        "lock"
-    ]
-    if not answer.get("taken"):
-        raise LockHeldError(*_held(answer["holder"]))
+    lock = {"kind": "lock", "path": str(layout.lock), "token": token, "owner": owner, "seconds": LEASE}
+    answers = here.read({"lock": lock, **questions})
+    if not answers["lock"].get("taken"):
+        raise LockHeldError(*_held(answers["lock"]["holder"]))
     try:
-        yield token
+        yield token, answers
     finally:
         here.read({"unlock": {"kind": "unlock", "path": str(layout.lock), "token": token}})
 

@@ -16,15 +16,21 @@ from nuages.topology.model import Topology
 
 def observe(here: Transport, layout: Layout, topology: Topology | None = None) -> Live:
     """Read the site, the machine and the supervisor in one round trip. Raises StateError."""
+    return understand(here.read(questions(layout)), layout, topology)
+
+
+def questions(layout: Layout) -> dict[str, Mapping[str, Any]]:
     control = str(layout / "keeper" / "current" / "ctl.py")
-    answers = here.read(
-        {
-            "host": {"kind": "host"},
-            "site": {"kind": "site", "dir": str(layout.dir)},
-            "port": {"kind": "free_port", "after": 8000},
-            "supervisor": {"kind": "supervisor", "program": control, "dir": str(layout.dir)},
-        }
-    )
+    return {
+        "host": {"kind": "host"},
+        "site": {"kind": "site", "dir": str(layout.dir)},
+        "port": {"kind": "free_port", "after": 8000},
+        "supervisor": {"kind": "supervisor", "program": control, "dir": str(layout.dir)},
+    }
+
+
+def understand(answers: Mapping[str, Any], layout: Layout, topology: Topology | None = None) -> Live:
+    """What the answers to `questions` say. Raises StateError."""
     site = answers["site"]
     _check_site(site["site"], layout, topology)
     return Live(

@@ -3,7 +3,6 @@
 The waiting is done here, by asking the supervisor again and again: it never waits itself.
 """
 
-import argparse
 import errno
 import json
 import os
@@ -180,6 +179,8 @@ class Client:
 
 
 def parse(arguments):
+    import argparse
+
     parser = argparse.ArgumentParser(prog="ctl")
     parser.add_argument("site")
     verbs = parser.add_subparsers(dest="verb", required=True)

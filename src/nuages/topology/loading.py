@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
 import tomllib
@@ -99,6 +98,8 @@ def _compare(declared: Mapping[str, Any], known: Mapping[str, Any], path: str) -
     for key, value in declared.items():
         where = f"{path}{key}"
         if key not in known:
+            import difflib
+
             close = difflib.get_close_matches(key, known, 1)
             hint = f"did you mean {close[0]}?" if close else "known here: " + ", ".join(sorted(known))
             raise TopologyError(f"there is no key called {key!r}", where=where, hint=hint)
@@ -125,6 +126,8 @@ def _check_value(value: Any, example: Any, where: str) -> None:
     if isinstance(value, list) and not all(isinstance(item, str) for item in value):
         raise TopologyError("should be a list of strings", where=where)
     if where in CHOICES and value not in CHOICES[where]:
+        import difflib
+
         close = difflib.get_close_matches(str(value), CHOICES[where], 1)
         hint = f"did you mean {close[0]}? " if close else ""
         raise TopologyError(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from nuages.environments import system_packages
+from nuages.environments.system_packages import system_packages
 from nuages.environments.explain import explain
 from nuages.environments.model import Python
 from nuages.environments.stack import against

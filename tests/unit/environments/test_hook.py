@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from nuages.environments import hook, interpreters
+from nuages.environments import hook
+from nuages.environments.interpreters import interpreters
 from nuages.hosts.local import LocalTransport
 
 
