@@ -14,7 +14,7 @@ from typing import Any
 from nuages.components.contract import Machine
 from nuages.components.supervisor.embedded import keeper_version
 from nuages.engine.compose import compose, policy_digest
-from nuages.engine.model import Desired, Live
+from nuages.engine.model import Desired, Live, Signature
 from nuages.hosts.fake import Entry, FakeDisk, FakeTransport
 from nuages.release.build import Build
 from nuages.release.layout import SCHEMA, Layout
@@ -111,7 +111,8 @@ def shop_desired(live: Live, build: Build | None = None, config: Configuration |
     chosen = build or shop_build(layout=live.layout)
     topology = how.pop("topology", None) or shop_topology()
     policy = how.pop("policy", None) or shop_policy(chosen, live.layout)
-    return compose(topology, live, chosen, config or shop_config(), policy, **{"token": "bbbb", **how})
+    signature = Signature(why=how.pop("why", ""), back_to=how.pop("back_to", 0))
+    return compose(topology, live, chosen, config or shop_config(), policy, **{"token": "bbbb", "signature": signature, **how})
 
 
 def write_site(layout: Layout, root: Path, *releases: Mapping[str, Any], config: Configuration | None = None) -> Layout:
