@@ -222,11 +222,12 @@ def read_supervisor(program, dir):
 
 def _ask_supervisor(program, dir):
     """Its own client, in this process: another Python takes longer to start than the supervisor to answer."""
+    import importlib
+
     sys.path.insert(0, os.path.dirname(os.path.realpath(program)))
     try:
-        import ctl
-
-        answer = ctl.Client(dir, 15).status()
+        name = os.path.splitext(os.path.basename(program))[0]
+        answer = importlib.import_module(name).Client(dir, 15).status()
     finally:
         del sys.path[0]
     return {"status": 0, "stdout": json.dumps(answer), "stderr": ""}
