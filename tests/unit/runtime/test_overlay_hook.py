@@ -168,3 +168,11 @@ def test_an_overlay_that_is_not_in_force_is_told(process):
     process.write("shop/settings.py", BASE)
     code = "import django; django.setup()\nfrom django.conf import settings; settings.DEBUG = True\nfrom nuages_runtime import overlay; print([row['setting'] for row in overlay.read_back()])"
     assert process.run(code).strip() == "['DEBUG']"
+
+
+def test_objects_that_can_not_be_compared_equal_their_copies(process):
+    """Formatters of structlog in LOGGING are such objects; what is expected was copied from them."""
+    log = "class Render: pass\nLOGGING = {'version': 1, 'formatters': {'plain': {'()': 'logging.Formatter', 'renderer': Render()}}}\n"
+    process.write("shop/settings.py", BASE + log + "LOGGING_CONFIG = None\n")
+    code = "import django; django.setup()\nfrom nuages_runtime import overlay; print(overlay.read_back())"
+    assert process.run(code).strip() == "[]"
