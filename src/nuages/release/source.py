@@ -69,7 +69,9 @@ def read_source(root: Path, here: Transport, cache: Path) -> Source:
         here.run(run("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", cwd=str(root))) if in_git else None
     )
     names = listed.stdout.split("\0") if listed and listed.ok else _walk(root)
-    files = tuple(sorted({n for n in _with_submodules(root, names, here) if n and not never(n) and _is_file(root / n)}))
+    listed_names = [n for n in _with_submodules(root, names, here) if n and not never(n)]
+    _refuse_unreadable_names(root, listed_names)
+    files = tuple(sorted({n for n in listed_names if _is_file(root / n)}))
     if not files:
         raise ProjectError(
             "there are no files here that git tracks or would track",
@@ -81,6 +83,13 @@ def read_source(root: Path, here: Transport, cache: Path) -> Source:
         total.update(f"{name}\0{digest}\n".encode("utf-8", "surrogateescape"))
     commit, branch, dirty = _commit(root, here) if listed and listed.ok else ("", "", False)
     return Source(root, files, total.hexdigest(), commit, branch, dirty)
+
+
+def _refuse_unreadable_names(root: Path, names: list[str]) -> None:
+    """A transport decodes with replacement, so such a file would be left out without a word."""
+    odd = [n for n in names if "\ufffd" in n and not _is_file(root / n)]
+    if odd:
+        raise ProjectError("the name of this file is not UTF-8", where=odd[0], hint="rename it, or have git ignore it")
 
 
 def never(name: str) -> bool:

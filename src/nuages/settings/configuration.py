@@ -13,8 +13,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from dotenv import dotenv_values
-
 from nuages.errors import UsageError
 
 
@@ -51,8 +49,8 @@ def load_configuration(stored: Mapping[str, Any] | None) -> Configuration:
 
 
 def set_values(config: Configuration, values: Mapping[str, str]) -> Configuration:
-    for name in values:
-        _check_name(name)
+    for name, value in values.items():
+        _check(name, value)
     env = {**config.env, **values}
     return config if env == config.env else replace(config, version=config.version + 1, env=env, why="set " + ", ".join(sorted(values)))
 
@@ -67,9 +65,11 @@ def unset_values(config: Configuration, names: tuple[str, ...]) -> Configuration
 
 
 def set_file(config: Configuration, path: str, content: str) -> Configuration:
-    if path.startswith("/") or ".." in path.split("/"):
+    parts = path.split("/")
+    if path.startswith("/") or ".." in parts or parts[-1] in ("", ".") or "\0" in path:
         raise UsageError("files go under the project's folder", where=path, hint="give a relative path, such as config/keys.json=@keys.json")
-    return replace(config, version=config.version + 1, files={**config.files, path: content}, why=f"file {path}")
+    files = {**config.files, path: content}
+    return config if files == config.files else replace(config, version=config.version + 1, files=files, why=f"file {path}")
 
 
 def set_scale(config: Configuration, scale: Mapping[str, int]) -> Configuration:
@@ -99,15 +99,15 @@ def parse_assignments(words: tuple[str, ...]) -> dict[str, str]:
         name, equals, value = word.partition("=")
         if not equals:
             raise UsageError(f"{word!r} is not NAME=VALUE", hint=f"nuages config set {name}=...; to remove it: nuages config unset {name}")
-        _check_name(name)
-        if "\0" in value:
-            raise UsageError("a value can't hold a NUL byte", where=name)
+        _check(name, value)
         values[name] = value
     return values
 
 
 def parse_dotenv(text: str) -> dict[str, str]:
     """As python-dotenv reads it, without looking at this process's environment; empty values are kept."""
+    from dotenv import dotenv_values
+
     values = dotenv_values(stream=io.StringIO(text), interpolate=False)
     return {k: v for k, v in values.items() if v is not None}
 
@@ -124,7 +124,9 @@ def process_environment(config: Configuration, generated_names: tuple[str, ...])
     return {**ours, **config.env}
 
 
-def _check_name(name: str) -> None:
+def _check(name: str, value: str) -> None:
+    if "\0" in value:
+        raise UsageError("a value can't hold a NUL byte", where=name)
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
         raise UsageError(f"{name!r} is not the name of a variable", hint="letters, digits and _, not starting with a digit")
     if name.startswith("NUAGES_") or name in ("PYTHONPATH", "LISTEN_FDS", "LISTEN_PID"):
