@@ -6,6 +6,7 @@ import re
 import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from nuages.project.model import Files, Process
@@ -28,9 +29,7 @@ SERVERS = (
 ASYNC = ("uvicorn", "daphne", "hypercorn")
 
 
-def detect_processes(
-    files: Files, topology: Topology, facts: Mapping[str, Any], interface: str
-) -> tuple[Process, ...]:
+def detect_processes(files: Files, topology: Topology, facts: Mapping[str, Any], interface: str) -> tuple[Process, ...]:
     given = [translated(p, files, interface) for p in files.processes]
     names = {p.name for p in given}
     emptied = {name for name, command in topology.processes.items() if not command.strip()}
@@ -38,9 +37,7 @@ def detect_processes(
         entry = files.asgi if interface == "asgi" else files.wsgi
         given.insert(
             0,
-            Process(
-                "web", "web", entry, "detected", f"served by the embedded stack over {interface.upper()}"
-            ),
+            Process("web", "web", entry, "detected", f"served by the embedded stack over {interface.upper()}"),
         )
     background = [p for p in detected(files, facts) if p.name not in names | emptied]
     # A Procfile that starts any worker is believed to start them all.
@@ -53,7 +50,7 @@ def translated(process: Process, files: Files, interface: str) -> Process:
     """A `web:` line that names a server we stand in for is told as such; others are honoured with $PORT."""
     if process.kind != "web":
         return process
-    server, command = server_in(process.command)
+    server, command = server_in(unwrapped(process.command, files.root))
     if not server:
         return replace(process, note="honoured as it is, with $PORT; static files are its own business", own_server=True)
     details = ", ".join(f"{k} {v}" for k, v in server_options(command).items())
@@ -65,9 +62,7 @@ def translated(process: Process, files: Files, interface: str) -> Process:
 
 
 # What a release does anyway; Procfiles for small hosts put it before the server.
-OURS = re.compile(
-    r"^\s*(python3?\s+)?(\./)?([\w-]+/)*manage\.py\s+(migrate|collectstatic|check)\b[\w\s=.-]*$"
-)
+OURS = re.compile(r"^\s*(python3?\s+)?(\./)?([\w-]+/)*manage\.py\s+(migrate|collectstatic|check)\b[\w\s=.-]*$")
 
 
 def server_in(command: str) -> tuple[str, str]:
@@ -85,6 +80,27 @@ def server_in(command: str) -> tuple[str, str]:
     return found, parts[0] if found else ""
 
 
+SILENT = re.compile(r"^\s*(#|set\s+[-+]|echo\s|$)")
+
+
+def unwrapped(command: str, root: Path) -> str:
+    """What `bash start.sh` runs, as one line; the command itself where it is anything else."""
+    try:
+        words = shlex.split(command)
+    except ValueError:
+        return command
+    words = words[1:] if words[:1] and words[0].rpartition("/")[2] in ("bash", "sh") else words
+    if len(words) != 1 or not words[0].endswith(".sh"):
+        return command
+    try:
+        text = (root / words[0]).read_text(encoding="utf-8", errors="replace")
+    except (OSError, ValueError):
+        return command
+    lines = text.replace("\\\n", " ").splitlines()
+    said = [line.strip().removeprefix("exec ") for line in lines if not SILENT.match(line)]
+    return " && ".join(said) or command
+
+
 OPTIONS = {
     "workers": r"(?:--workers|-w|--processes)[= ]\s*(\d+)",
     "threads": r"--threads[= ]\s*(\d+)",
@@ -93,11 +109,7 @@ OPTIONS = {
 
 
 def server_options(command: str) -> dict[str, int]:
-    return {
-        name: int(found.group(1))
-        for name, pattern in OPTIONS.items()
-        if (found := re.search(pattern, command))
-    }
+    return {name: int(found.group(1)) for name, pattern in OPTIONS.items() if (found := re.search(pattern, command))}
 
 
 def choose_interface(files: Files, topology: Topology, facts: Mapping[str, Any]) -> str:
@@ -107,6 +119,7 @@ def choose_interface(files: Files, topology: Topology, facts: Mapping[str, Any])
     if not files.asgi:
         return "wsgi"
     web = next((p.command for p in files.processes if p.kind == "web"), "")
+    web = unwrapped(web, files.root)
     runs_async = server_in(web)[0] in ASYNC or "UvicornWorker" in web or "uvicorn_worker" in web
     channels = facts.get("channels") or {}
     if not files.wsgi or runs_async or channels.get("websocket") or channels.get("asgi"):
@@ -130,9 +143,7 @@ def celery(found: Mapping[str, Any]) -> Iterator[Process]:
         else f"{found['app']}:{found['attribute']}"
     )
     queues = f" -Q {shlex.quote(','.join(found['queues']))}" if found.get("queues") else ""
-    yield Process(
-        "worker", "worker", f"celery -A {app} worker --loglevel=INFO{queues}", "detected: a Celery app"
-    )
+    yield Process("worker", "worker", f"celery -A {app} worker --loglevel=INFO{queues}", "detected: a Celery app")
     if found.get("beat"):
         scheduler = f" --scheduler {found['scheduler']}" if found.get("scheduler") else ""
         yield Process(
@@ -149,9 +160,7 @@ def django_q(found: Mapping[str, Any]) -> Iterator[Process]:
 
 def huey(found: Mapping[str, Any]) -> Iterator[Process]:
     if not found.get("immediate"):
-        yield Process(
-            "worker", "worker", "python manage.py run_huey", "detected: huey.contrib.djhuey in INSTALLED_APPS"
-        )
+        yield Process("worker", "worker", "python manage.py run_huey", "detected: huey.contrib.djhuey in INSTALLED_APPS")
 
 
 def rq(found: Mapping[str, Any]) -> Iterator[Process]:
@@ -169,9 +178,7 @@ def rq(found: Mapping[str, Any]) -> Iterator[Process]:
 
 def dramatiq(found: Mapping[str, Any]) -> Iterator[Process]:
     if "Stub" not in str(found.get("broker")):
-        yield Process(
-            "worker", "worker", "python manage.py rundramatiq", "detected: django_dramatiq in INSTALLED_APPS"
-        )
+        yield Process("worker", "worker", "python manage.py rundramatiq", "detected: django_dramatiq in INSTALLED_APPS")
 
 
 def django_tasks(found: Mapping[str, Any]) -> Iterator[Process]:
@@ -190,9 +197,7 @@ def procrastinate(found: Mapping[str, Any]) -> Iterator[Process]:
 
 
 def background_task(found: Mapping[str, Any]) -> Iterator[Process]:
-    yield Process(
-        "worker", "worker", "python manage.py process_tasks", "detected: background_task in INSTALLED_APPS"
-    )
+    yield Process("worker", "worker", "python manage.py process_tasks", "detected: background_task in INSTALLED_APPS")
 
 
 BUILDERS = {"celery": celery, "django_q": django_q, "huey": huey, "rq": rq, "dramatiq": dramatiq, "django_tasks": django_tasks, "procrastinate": procrastinate, "background_task": background_task}  # fmt: skip

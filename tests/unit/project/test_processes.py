@@ -11,6 +11,7 @@ from nuages.project.processes import choose_interface, detect_processes
 from nuages.project.reading import read_files
 
 
+HONOURED = "honoured as it is, with $PORT; static files are its own business"
 CELERY = {"app": "shop", "attribute": "app", "beat": True, "queues": []}
 
 
@@ -68,13 +69,28 @@ def test_background_work_is_started_by_its_own_command(detect, tasks, commands):
             "python manage.py runserver 0.0.0.0:$PORT",
             "runserver is translated to the embedded server over WSGI: shop.wsgi:application",
         ),
-        ("bash start.sh", "honoured as it is, with $PORT"),
-        ("python manage.py load && gunicorn shop.wsgi", "honoured as it is, with $PORT"),
-        ("gunicorn 'shop.wsgi", "honoured as it is, with $PORT"),
+        ("bash start.sh", HONOURED),
+        ("python manage.py load && gunicorn shop.wsgi", HONOURED),
+        ("gunicorn 'shop.wsgi", HONOURED),
     ],
 )
 def test_a_web_line_is_translated_or_honoured_and_which_is_told(detect, line, told):
     assert detect(procfile=f"web: {line}\n")[0].note == told
+
+
+@pytest.mark.parametrize(
+    ("script", "told"),
+    [
+        (
+            "#!/bin/bash\nset -e\n\npython manage.py migrate\n\nexec gunicorn shop.wsgi:app \\\n  --workers 2\n",
+            "gunicorn is translated to the embedded server over WSGI: shop.wsgi:app (workers 2)",
+        ),
+        ("python load.py\ngunicorn shop.wsgi\n", HONOURED),
+        ("if true; then\n  gunicorn shop.wsgi\nfi\n", HONOURED),
+    ],
+)
+def test_a_web_line_that_runs_a_script_means_what_the_script_says(detect, script, told):
+    assert detect(procfile="web: bash bin/start.sh\n", files={"bin/start.sh": script})[0].note == told
 
 
 def test_a_procfile_with_any_worker_is_believed_to_name_them_all(detect):
