@@ -30,6 +30,7 @@ from nuages.release.static import collect_static
 
 RUNTIME = Path(__file__).parent.parent / "runtime"
 FORMAT = "1"
+MANY_MODULES = 300  # from here on compiling in two processes pays for starting them
 
 
 @dataclass(frozen=True)
@@ -70,14 +71,11 @@ def build_id(source: Source, environment_key: str, choices: Mapping[str, Any]) -
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def scratch_release(folder: Path, policy: Mapping[str, Any]) -> Path:
-    """A directory that NUAGES_RELEASE may point to while inspecting and building: policy and runtime, no secrets."""
+def scratch_release(folder: Path, policy: Mapping[str, Any], runtime: Path) -> Path:
+    """A directory that NUAGES_RELEASE may point to while building: policy and the build's own runtime, no secrets."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "policy.json").write_text(json.dumps(policy, indent=1, default=str))
-    (folder / "runtime").mkdir(exist_ok=True)
-    link = folder / "runtime" / "nuages_runtime"
-    if not link.exists():
-        shutil.copytree(RUNTIME, link, ignore=shutil.ignore_patterns("__pycache__"))
+    (folder / "runtime").symlink_to(runtime)
     return folder
 
 
@@ -150,14 +148,14 @@ def _fill(
             "phase": "build",
             "static_root": str(partial / "static"),
         }
-        release = scratch_release(Path(folder), here_policy)
+        release = scratch_release(Path(folder), here_policy, partial / "runtime")
         env = {
             **environ,
             "NUAGES_RELEASE": str(release),
             **python_environment(partial / "source", import_paths(project), project.probe.settings_module),
         }
         _translations(partial / "source", project, env, here, progress)
-        _bytecode(partial, project, here)
+        _bytecode(partial, source, project, here)
         collect_static(partial, project, layout, env, here, progress)
     forget_packages(partial / "source", project)
 
@@ -227,13 +225,14 @@ def _translations(source: Path, project: Project, env: Mapping[str, str], here: 
     )
 
 
-def _bytecode(partial: Path, project: Project, here: Transport) -> None:
+def _bytecode(partial: Path, source: Source, project: Project, here: Transport) -> None:
     """Compile what the workers will import. `unchecked-hash`: the release is immutable, and times change with copies.
 
     A file that does not compile is told by whatever imports it, with its line; one that nothing imports does no harm.
     """
     folders = (str(partial / "source"), str(partial / "runtime"))
-    options = ("-q", "-j", "2", "-s", str(partial), "-p", "/", "--invalidation-mode", "unchecked-hash")
+    processes = ("-j", "2") if sum(n.endswith(".py") for n in source.files) > MANY_MODULES else ()
+    options = ("-q", *processes, "-s", str(partial), "-p", "/", "--invalidation-mode", "unchecked-hash")
     here.run(Command((project.environment.executable, "-I", "-m", "compileall", *options, *folders)))
 
 
