@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import click
 
 from nuages.cli.change import apply_change
@@ -22,9 +24,10 @@ def command(site: Site, wishes: tuple[str, ...], as_json: bool) -> None:
     live = site.deployed()
     generation = live.supervisor.get("generations", {}).get(live.serving, {})
     if not wishes:
-        known: dict[str, int] = {}
+        known = dict.fromkeys(_names(site), 0)
         for process in generation.get("processes", []):
-            known[process["name"]] = known.get(process["name"], 0) + int(process.get("workers") or 1)
+            name = re.sub(r"\.\d+$", "", process["name"])  # the second worker is worker.1
+            known[name] = known.get(name, 0) + int(process.get("workers") or 1)
         for name, number in known.items():
             click.echo(f"{name}={number}")
         return
@@ -39,20 +42,24 @@ def command(site: Site, wishes: tuple[str, ...], as_json: bool) -> None:
 
 def _parse(wish: str) -> tuple[str, int]:
     name, equals, number = wish.partition("=")
-    if not equals or not number.isdigit() or int(number) > 512:  # noqa: PLR2004
+    if not equals or not number.isdecimal() or int(number) > 512:  # noqa: PLR2004
         raise UsageError(f"{wish!r} is not NAME=NUMBER", hint="nuages scale web=4 worker=2")
     return name, int(number)
 
 
-def _check_names(site: Site, scale: dict[str, int]) -> None:
+def _names(site: Site) -> list[str]:
     from nuages.release.build import load_build
 
     live = site.live()
     manifest = load_build(live.layout, (live.release or {})["build"]).manifest
-    names = {"web", *(p["name"] for p in manifest["processes"] if p["kind"] != "release")}
-    unknown = sorted(set(scale) - names)
+    return sorted({"web", *(p["name"] for p in manifest["processes"] if p["kind"] != "release")})
+
+
+def _check_names(site: Site, scale: dict[str, int]) -> None:
+    names = _names(site)
+    unknown = sorted(set(scale) - set(names))
     if unknown:
-        raise UsageError(f"there is no process called {', '.join(unknown)}", hint="known: " + ", ".join(sorted(names)))
+        raise UsageError(f"there is no process called {', '.join(unknown)}", hint="known: " + ", ".join(names))
     if scale.get("web") == 0:
         raise UsageError(
             "web=0 would leave nobody to answer",
