@@ -56,11 +56,7 @@ class Tolerant:
         unreadable = (
             {}
             if dry_run
-            else {
-                name: place
-                for name, place in paths.items()
-                if name.endswith((".css", ".js", ".mjs")) and not _is_text(*place)
-            }
+            else {name: place for name, place in paths.items() if name.endswith((".css", ".js", ".mjs")) and not _is_text(*place)}
         )
         yield from super().post_process(
             {name: place for name, place in paths.items() if name not in unreadable}, dry_run, **options
@@ -87,9 +83,7 @@ class Tolerant:
                 if target.endswith(".map") or third_party(name):
                     logger.info("%s refers to %s, which does not exist", name, target)
                     return match.group(0)
-                raise ValueError(
-                    "the static file %s refers to %s, which does not exist" % (name, target)
-                ) from error
+                raise ValueError("the static file %s refers to %s, which does not exist" % (name, target)) from error
 
         return converter
 
@@ -112,15 +106,19 @@ def third_party(name):
     if not path:
         return True
     real = os.path.realpath(path)
-    return (
-        "site-packages" in real
-        or "dist-packages" in real
-        or real.startswith(os.path.realpath(sys.prefix) + os.sep)
-    )
+    return "site-packages" in real or "dist-packages" in real or real.startswith(os.path.realpath(sys.prefix) + os.sep)
 
 
 class HashedStaticStorage(Tolerant, ManifestStaticFilesStorage):
     """In place of Django's own two."""
+
+
+class CompressedLater:
+    """Mixed into WhiteNoise's own: the release compresses what collectstatic wrote, each content once for all of them."""
+
+    def compress_files(self, *args, **kwargs):
+        if "NUAGES_RELEASE" not in os.environ:
+            yield from super().compress_files(*args, **kwargs)
 
 
 class CommittedStaticFinder(FileSystemFinder):
@@ -148,6 +146,6 @@ def __getattr__(name):
         raise AttributeError(name)
     from whitenoise.storage import CompressedManifestStaticFilesStorage
 
-    made = type(name, (Tolerant, CompressedManifestStaticFilesStorage), {"__module__": __name__})
+    made = type(name, (Tolerant, CompressedLater, CompressedManifestStaticFilesStorage), {"__module__": __name__})
     globals()[name] = made
     return made

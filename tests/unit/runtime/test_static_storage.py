@@ -34,19 +34,18 @@ def write(site, path, text):
     (site / "assets" / path).write_text(text)
 
 
-def django(site, *argv):
+def django(site, *argv, **more):
     env = {
+        **more,
         "PATH": os.defpath,
         "PYTHONPATH": f"{site}:{site / 'runtime'}",
         "DJANGO_SETTINGS_MODULE": "shop_settings",
     }
-    return subprocess.run(
-        [sys.executable, *argv], cwd=site, env=env, capture_output=True, text=True, check=False
-    )
+    return subprocess.run([sys.executable, *argv], cwd=site, env=env, capture_output=True, text=True, check=False)
 
 
-def collect(site):
-    return django(site, "-m", "django", "collectstatic", "--noinput", "-v0")
+def collect(site, **more):
+    return django(site, "-m", "django", "collectstatic", "--noinput", "-v0", **more)
 
 
 def test_names_carry_a_hash_and_a_name_that_is_missing_is_answered_plain(site):
@@ -93,3 +92,13 @@ def test_a_vendored_file_that_is_not_utf_8_stops_nothing(site):
     assert done.returncode == 0, done.stderr
     paths = json.loads((site / "static" / "staticfiles.json").read_text())["paths"]
     assert set(paths) == {"app.css", "vendor/old.css"}
+
+
+@pytest.mark.parametrize(("release", "compressed"), [({"NUAGES_RELEASE": "/release"}, 0), ({}, 2)])
+def test_whitenoises_storage_leaves_compressing_to_the_release_and_does_it_after_eject(site, release, compressed):
+    pytest.importorskip("whitenoise")
+    settings = (site / "shop_settings.py").read_text().replace("HashedStaticStorage", "HashedWhiteNoiseStorage")
+    (site / "shop_settings.py").write_text(settings)
+    write(site, "app.css", "body { color: red }\n" * 100)
+    assert collect(site, **release).returncode == 0
+    assert len(list((site / "static").glob("*.css.gz"))) == compressed
