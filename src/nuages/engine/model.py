@@ -14,6 +14,7 @@ from nuages.settings.configuration import Configuration
 
 
 Op = Mapping[str, Any]
+PAGE = "deploy"  # what the maintenance file says when a deploy put it there, and not a person
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class Live:
     unfinished: Mapping[str, Any] | None = None  # migrations that a deploy left for after its switch
     programs: str = ""  # version of the supervisor's programs that lies there
     maintenance: bool = False
+    page_left: bool = False  # the maintenance page is up, put there by a deploy that did not come to its end
     free_port: int = 0  # the first free one from 8000 on, when the site has none yet
 
     @property

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from nuages.components.contract import Machine
-from nuages.engine.model import Live
+from nuages.engine.model import PAGE, Live
 from nuages.errors import StateError
 from nuages.hosts.transport import Transport
 from nuages.release.layout import SCHEMA, Layout
@@ -48,6 +48,7 @@ def understand(answers: Mapping[str, Any], layout: Layout, topology: Topology | 
         unfinished=_readable(site["unfinished"]),
         programs=site["programs"],
         maintenance=site["maintenance"],
+        page_left=site["maintenance_by"] == PAGE,
         free_port=answers["port"]["port"],
     )
 

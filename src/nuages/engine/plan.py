@@ -8,7 +8,7 @@ from typing import Any
 
 from nuages.engine import plan_database as database
 from nuages.engine import plan_site as disk
-from nuages.engine.model import Desired, Live, Plan, Step
+from nuages.engine.model import PAGE, Desired, Live, Plan, Step
 from nuages.engine.ops import link, perform, remove, step, write
 from nuages.migrations.model import Judgement
 
@@ -18,7 +18,7 @@ def make_plan(desired: Desired, live: Live, judgements: tuple[Judgement, ...] = 
     tidy = [*disk.programs(desired, live), *disk.leftovers(desired, live)]
     facts = _facts(desired, live)
     if _is_served(desired, live) and not force:
-        rest = (*disk.site(desired, live), *tidy)
+        rest = (*disk.site(desired, live), *tidy, *_page_left(desired, live))
         return Plan(
             rest, tuple(database.finish(desired, live)), reason=f"v{desired.number} is live and nothing changed", facts=facts
         )
@@ -26,11 +26,12 @@ def make_plan(desired: Desired, live: Live, judgements: tuple[Judgement, ...] = 
     steps = [*disk.site(desired, live), *disk.configuration(desired, live), *tidy]
     if desired.new:
         steps += [*disk.release(desired), *disk.static(desired, live)]
-        steps += [_maintenance(desired, on=True)] if window else []
+        steps += [_maintenance(desired, on=True)] if window and not live.maintenance else []
         steps += _database(desired, live, judgements)
     steps += _go_live(desired, live)
     if window and not live.maintenance:
         steps.append(_maintenance(desired, on=False))
+    steps += _page_left(desired, live)
     return Plan(tuple(steps), tuple(_settle(desired, live, judgements)), judgements=judgements, facts=facts)
 
 
@@ -107,8 +108,14 @@ def _maintenance(desired: Desired, *, on: bool) -> Step:
     path = desired.placement.layout.maintenance
     if on:
         why = "migrations that the live release can't live with"
-        return step("!", "maintenance page on", why, write(path, "deploy\n"), undo=(remove(path),))
+        return step("!", "maintenance page on", why, write(path, f"{PAGE}\n"), undo=(remove(path),))
     return step("~", "maintenance page off", "", remove(path))
+
+
+def _page_left(desired: Desired, live: Live) -> Iterable[Step]:
+    if live.page_left:
+        path = desired.placement.layout.maintenance
+        yield step("~", "maintenance page off", "left by an interrupted deploy", remove(path))
 
 
 def _settle(desired: Desired, live: Live, judgements: tuple[Judgement, ...]) -> Iterable[Step]:

@@ -22,7 +22,7 @@ def target_of(live: Live, wish: str | None) -> int:
         undone = now.get("rollback_to")
         older = [r for r in different if undone is None or r["number"] < undone]
         return int((older or different)[0]["number"])
-    if not wish.removeprefix("v").isdigit():
+    if not wish.removeprefix("v").isdecimal():
         raise UsageError(f"{wish!r} is not a release", hint="nuages rollback v3; `nuages releases` lists them")
     number = int(wish.removeprefix("v"))
     if number == live.number:

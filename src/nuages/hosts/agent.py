@@ -66,8 +66,16 @@ def read_site(dir):
         "unfinished": read_json(os.path.join(dir, "unfinished.json")),
         "programs": _target(os.path.join(dir, "keeper", "current")),
         "maintenance": os.path.exists(os.path.join(dir, "shared", "maintenance")),
+        "maintenance_by": _first_line(os.path.join(dir, "shared", "maintenance")),
         "now": time.time(),
     }
+
+
+def _first_line(path):
+    try:
+        return _content(path).partition("\n")[0]
+    except (OSError, ValueError):
+        return ""
 
 
 def _target(path):

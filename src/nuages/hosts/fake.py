@@ -215,6 +215,7 @@ class FakeTransport:
             "unfinished": disk.json(f"{dir}/unfinished.json"),
             "programs": posixpath.basename(programs),
             "maintenance": disk.exists(f"{dir}/shared/maintenance"),
+            "maintenance_by": (disk.read(f"{dir}/shared/maintenance") or "").partition("\n")[0],
             "now": time.time(),
         }
 
