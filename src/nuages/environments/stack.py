@@ -17,6 +17,13 @@ from nuages.environments.wishes import Wishes, requirement_name
 from nuages.hosts.transport import Progress, Transport
 
 
+# Any of these drives the same database; one more beside it would be preferred by Django, and change what runs.
+INSTEAD = {
+    "psycopg": ("psycopg2", "psycopg2-binary"),
+    "mysqlclient": ("pymysql", "mysql-connector-python"),
+}
+
+
 def add_stack(
     here: Transport,
     python: Python,
@@ -51,7 +58,8 @@ def against(project: Sequence[str], stack: Sequence[str]) -> tuple[tuple[str, ..
         requirement = Requirement(wish)
         name = canonicalize_name(requirement.name)
         if name not in have:
-            lines.append(wish)
+            if not any(other in have for other in INSTEAD.get(name, ())):
+                lines.append(wish)
             continue
         pin = _pin(have[name])
         if pin and pin not in requirement.specifier:
@@ -90,11 +98,7 @@ def _resolve(
 
 def _bare(line: str) -> str:
     requirement = Requirement(line)
-    return (
-        f"{requirement.name}[{','.join(sorted(requirement.extras))}]"
-        if requirement.extras
-        else requirement.name
-    )
+    return f"{requirement.name}[{','.join(sorted(requirement.extras))}]" if requirement.extras else requirement.name
 
 
 def _digest(python: Python, project: Sequence[str], lines: Sequence[str]) -> str:

@@ -2,10 +2,10 @@
 
 import pytest
 
-from nuages.environments.system_packages import system_packages
 from nuages.environments.explain import explain
 from nuages.environments.model import Python
 from nuages.environments.stack import against
+from nuages.environments.system_packages import system_packages
 
 
 PYTHON = Python("3.12.1", "/opt/python3.12")
@@ -39,8 +39,14 @@ def test_system_packages_are_named_for_what_needs_them():
 
 
 def test_the_stack_keeps_every_version_of_the_project_and_tells_what_is_older():
-    lines, notes = against(
-        ("gunicorn==20.1.0", "psycopg==3.2.9"), ("gunicorn>=23", "whitenoise>=6.6", "psycopg[binary]>=3.1")
-    )
+    lines, notes = against(("gunicorn==20.1.0", "psycopg==3.2.9"), ("gunicorn>=23", "whitenoise>=6.6", "psycopg[binary]>=3.1"))
     assert lines == ("whitenoise>=6.6", "psycopg[binary]")
     assert notes == ("gunicorn 20.1.0 is what the project has; proved with >=23",)
+
+
+@pytest.mark.parametrize(
+    ("wish", "other"), [("psycopg[binary]>=3.1.8", "psycopg2-binary==2.9.11"), ("mysqlclient>=2.2", "PyMySQL==1.1.2")]
+)
+def test_no_driver_is_added_beside_the_one_that_the_project_has(wish, other):
+    assert against((other,), (wish,)) == ((), ())
+    assert against(("Django==5.2.1",), (wish,)) == ((wish,), ())
