@@ -97,6 +97,7 @@ class Recorder:
 
     def reader(self, frame):
         """The project's file:line that asks, or "" when a library asks for its own purposes."""
+        asking = frame
         for _ in range(40):
             if frame is None:
                 return ""
@@ -104,7 +105,7 @@ class Recorder:
             if not frame.f_code.co_filename.startswith("<") and path.startswith(self.root) and "site-packages" not in path:
                 return "%s:%d" % (path[len(self.root) :], frame.f_lineno)
             if frame.f_globals.get("__name__", "").split(".")[0] not in READERS:
-                return ""
+                return declared(asking)
             frame = frame.f_back
         return ""
 
@@ -124,6 +125,13 @@ class Recorder:
             dict(((key, entry[key]) for key in keys), default=shown(entry["name"], entry["default"]))
             for entry in self.seen.values()
         ]
+
+
+def declared(frame):
+    """django-configurations reads what a class declares when the settings module has run: no line of it asks."""
+    if frame.f_globals.get("__name__") != "configurations.values":
+        return ""
+    return os.environ.get("DJANGO_SETTINGS_MODULE", "").replace(".", "/") + ".py"
 
 
 def shown(name, default):

@@ -7,6 +7,7 @@ from mini import MANAGE, SETTINGS, WSGI, shop, topology
 
 from nuages.errors import ProjectError
 from nuages.project import read_files
+from nuages.project.placeholders import example
 
 
 PRODUCTION = "from .base import *\nDEBUG = False\n"
@@ -217,3 +218,8 @@ def test_the_wsgi_callable_is_found_under_any_name(tmp_path, text, entry):
 def test_settings_that_this_python_cannot_parse_do_not_stop_the_reading(tmp_path):
     more = {**SPLIT, "shop/settings/old.py": "print 'python 2'\n", "shop/settings/weird.py": "\0\0"}
     assert read(tmp_path, more, settings="shop.settings.base").settings == "shop.settings.base"
+
+
+@pytest.mark.parametrize("name", ["POSTGRES_DB", "DB_NAME", "MYSQL_DATABASE"])
+def test_the_name_of_a_database_is_shown_as_a_name(name):
+    assert example(name) == "shop"

@@ -179,3 +179,15 @@ def test_the_environment_is_as_it_was_after_recording(part, tmp_path):
     run_recorded(part, tmp_path, "import os; os.environ.get('SHOP_X')")
     assert type(os.environ).__getitem__ is before
     assert "get" not in type(os.environ).__dict__
+
+
+def test_what_classes_of_django_configurations_declare_is_the_settings_modules(part, tmp_path, monkeypatch):
+    monkeypatch.setenv("DJANGO_SETTINGS_MODULE", "shop.settings")
+    recorder = part("probe_environ").Recorder(str(tmp_path))
+    recorder.install()
+    try:
+        exec("import os; 'DJANGO_SECRET_KEY' in os.environ", {"__name__": "configurations.values"})
+        exec("import os; 'OTHER' in os.environ", {"__name__": "somebodys.library"})
+    finally:
+        recorder.uninstall()
+    assert [(row["name"], row["where"]) for row in recorder.reads()] == [("DJANGO_SECRET_KEY", "shop/settings.py")]
