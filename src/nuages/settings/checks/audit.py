@@ -58,7 +58,7 @@ def run_checks(
             continue
         found += guarded(ids, function, context)
     found += guarded(("settings.N002",), django_findings, context)
-    found += inside_findings(project)
+    found += (in_one_process(one, project, topology) for one in inside_findings(project))
     return in_order(apply_silence(found, topology.silenced))
 
 
@@ -86,6 +86,13 @@ def inside_findings(project: Project) -> Iterator[Finding]:
             str(told.get("hint", "")),
             str(told.get("group", "")) or group_of(check_id),
         )
+
+
+def in_one_process(found: Finding, project: Project, topology: Topology) -> Finding:
+    """The project's own process does not know how many will serve: over ASGI, an in-memory layer gets one."""
+    if found.id != "state.N003" or project.interface != "asgi" or topology.scale.get("web", 1) > 1:
+        return found
+    return replace(found, severity="info", what="the in-memory channel layer reaches one process, so one is started")
 
 
 def apply_silence(found: list[Finding], silenced: Iterable[Silence]) -> Iterator[Finding]:

@@ -22,6 +22,7 @@ class Site:
         self.root = root
         self.python, self.django, self.locked = "3.13.0", "5.2.1", "project"
         self.checks, self.audit, self.readback, self.written = (), ({"id": RAN},), (), ()
+        self.interface = "wsgi"
         self.topology, self.today, self.live, self.pending, self.deep = {}, TODAY, None, (), False
         self.write("manage.py", "")
         self.write("shop/settings.py", "SECRET_KEY = read()\n")
@@ -71,7 +72,7 @@ class Site:
             self.audit,
         )
         return Project(
-            files, Environment("env", "key", python, Lock("", "", self.locked, python)), probe, (), "wsgi"
+            files, Environment("env", "key", python, Lock("", "", self.locked, python)), probe, (), self.interface
         )
 
     def findings(self):

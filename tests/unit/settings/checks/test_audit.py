@@ -59,6 +59,14 @@ def test_the_same_message_for_fifty_models_is_one_line(site):
     assert "49 more" in one.what
 
 
+def test_an_in_memory_channel_layer_is_no_warning_where_one_process_serves(site):
+    told = {"id": "state.N003", "severity": "warning", "what": "several processes", "where": "CHANNEL_LAYERS"}
+    site.audit, site.interface = (told, {"id": "audit.ran"}), "asgi"
+    assert [f.severity for f in site.found("state.N003")] == ["info"]
+    site.topology = {"scale": {"web": 2}}
+    assert [f.severity for f in site.found("state.N003")] == ["warning"]
+
+
 def test_what_our_settings_answer_is_not_repeated(site):
     site.checks = ({"id": "security.W018", "level": 30, "msg": "DEBUG is True"},)
     assert not site.found("security.W018")
