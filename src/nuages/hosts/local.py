@@ -83,7 +83,7 @@ class LocalTransport:
                 for raw in stream:
                     line = raw.decode("utf-8", "replace")
                     chunks[name].append(line)
-                    if progress:
+                    if progress and line.strip():
                         progress(line.rstrip("\n"))
 
         def feed() -> None:
