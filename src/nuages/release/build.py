@@ -99,8 +99,9 @@ def build_release(
         _fill(partial, project, source, layout, policy, environ, here, progress, config_files)
         manifest = _manifest(id_, project, source, partial)
         (partial / "manifest.json").write_text(json.dumps(manifest, indent=1, sort_keys=True))
-        if path.exists():
-            shutil.rmtree(path)
+        if (path / "manifest.json").exists():  # somebody built the same beside us, and may be serving it already
+            return load_build(layout, id_)
+        shutil.rmtree(path, ignore_errors=True)
         partial.rename(path)
     except OSError as error:
         raise _unwritten(error, path) from error
