@@ -256,6 +256,14 @@ def test_connections_persist_under_wsgi_only(policy, options, age):
     assert laid["DATABASES"]["default"].get("CONN_MAX_AGE") == age
 
 
+@pytest.mark.parametrize(("policy", "age"), [({}, 60), ({"interface": "asgi"}, None)])
+def test_sqlite_files_stay_open_between_requests(policy, age):
+    entry = {"ENGINE": "django.db.backends.sqlite3", "NAME": "db.sqlite3"}
+    assert Laid({"DATABASES": {"default": entry}}, **policy)["DATABASES"]["default"].get("CONN_MAX_AGE") == age
+    own = Laid({"DATABASES": {"default": {**entry, "CONN_MAX_AGE": 0}}}, **policy)
+    assert own["DATABASES"]["default"]["CONN_MAX_AGE"] == 0
+
+
 def test_a_pool_takes_persistent_connections_away():
     laid = Laid({"DATABASES": {"default": {**POSTGRES, "CONN_MAX_AGE": 600, "OPTIONS": {"pool": True}}}})
     assert laid["DATABASES"]["default"]["CONN_MAX_AGE"] == 0
