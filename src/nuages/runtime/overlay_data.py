@@ -144,8 +144,7 @@ def sqlite_for_many_writers(view):
         yield (
             "DATABASES",
             {**databases, **changed},
-            "readers don't wait for the writer (WAL), writers queue instead of failing with 'database is locked', "
-            "and connections are kept: opening one costs as much as a page",
+            "readers don't wait for the writer (WAL), writers queue instead of failing, and connections stay open",
         )
 
 
