@@ -52,7 +52,11 @@ def set_values(config: Configuration, values: Mapping[str, str]) -> Configuratio
     for name, value in values.items():
         _check(name, value)
     env = {**config.env, **values}
-    return config if env == config.env else replace(config, version=config.version + 1, env=env, why="set " + ", ".join(sorted(values)))
+    return (
+        config
+        if env == config.env
+        else replace(config, version=config.version + 1, env=env, why="set " + ", ".join(sorted(values)))
+    )
 
 
 def unset_values(config: Configuration, names: tuple[str, ...]) -> Configuration:
@@ -67,7 +71,9 @@ def unset_values(config: Configuration, names: tuple[str, ...]) -> Configuration
 def set_file(config: Configuration, path: str, content: str) -> Configuration:
     parts = path.split("/")
     if path.startswith("/") or ".." in parts or parts[-1] in ("", ".") or "\0" in path:
-        raise UsageError("files go under the project's folder", where=path, hint="give a relative path, such as config/keys.json=@keys.json")
+        raise UsageError(
+            "files go under the project's folder", where=path, hint="give a relative path, such as config/keys.json=@keys.json"
+        )
     files = {**config.files, path: content}
     return config if files == config.files else replace(config, version=config.version + 1, files=files, why=f"file {path}")
 
@@ -76,13 +82,21 @@ def set_scale(config: Configuration, scale: Mapping[str, int]) -> Configuration:
     merged = {**config.scale, **scale}
     if merged == config.scale:
         return config
-    return replace(config, version=config.version + 1, scale=merged, why="scale " + " ".join(f"{k}={v}" for k, v in scale.items()))
+    return replace(
+        config, version=config.version + 1, scale=merged, why="scale " + " ".join(f"{k}={v}" for k, v in scale.items())
+    )
 
 
 def rotate_key(config: Configuration) -> Configuration:
     """A new key; the old one goes on verifying what it signed (SECRET_KEY_FALLBACKS, Django 4.1 and newer)."""
     fallbacks = (config.secret_key, *config.secret_key_fallbacks)[:3]
-    return replace(config, version=config.version + 1, secret_key=secrets.token_urlsafe(SECRET_BYTES), secret_key_fallbacks=fallbacks, why="rotate the secret key")
+    return replace(
+        config,
+        version=config.version + 1,
+        secret_key=secrets.token_urlsafe(SECRET_BYTES),
+        secret_key_fallbacks=fallbacks,
+        why="rotate the secret key",
+    )
 
 
 def rolled_back(old: Configuration, newest: Configuration) -> Configuration:
@@ -98,7 +112,9 @@ def parse_assignments(words: tuple[str, ...]) -> dict[str, str]:
     for word in words:
         name, equals, value = word.partition("=")
         if not equals:
-            raise UsageError(f"{word!r} is not NAME=VALUE", hint=f"nuages config set {name}=...; to remove it: nuages config unset {name}")
+            raise UsageError(
+                f"{word!r} is not NAME=VALUE", hint=f"nuages config set {name}=...; to remove it: nuages config unset {name}"
+            )
         _check(name, value)
         values[name] = value
     return values
