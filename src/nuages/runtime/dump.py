@@ -78,9 +78,9 @@ def main():
     what.add_argument("--to")
     what.add_argument("--restore")
     options = parser.parse_args()
-    import django
+    from .entry import set_up
 
-    django.setup()
+    set_up()
     from django.db import connections
 
     try:

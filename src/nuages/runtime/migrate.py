@@ -18,6 +18,7 @@ import sys
 import time
 
 from . import bridge
+from .entry import set_up
 from .pending import label, refusal
 
 
@@ -210,11 +211,9 @@ def main(argv=None):
     options = parser.parse_args(argv)
     if not (options.only or options.all or options.relax or options.drop_defaults):
         parser.error("say what to run: --only, --all, --relax or --drop-defaults")
-    import django
-
     run = Run()
     try:
-        django.setup()
+        set_up()
         guard_sessions(options.database, options.lock_timeout)
         carry_out(options, run)
     except Exception as error:

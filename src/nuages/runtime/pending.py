@@ -14,6 +14,7 @@ import os
 import re
 import sys
 
+from .entry import set_up
 from .operations import describe_migration
 
 
@@ -267,9 +268,7 @@ def main(argv=None):
     parser.add_argument("--skip-missing", action="store_true", help="don't ask makemigrations --check")
     parser.add_argument("--brief", action="store_true", help="names only, no operations")
     options = parser.parse_args(argv)
-    import django
-
-    django.setup()
+    set_up()
     answer = report(options.database, missing=not options.skip_missing, details=not options.brief)
     with open(options.out, "w", encoding="utf-8") as file:
         json.dump(answer, file, default=str)

@@ -19,6 +19,7 @@ import sys
 import traceback
 
 from . import probe_environ, probe_failures
+from .entry import set_up
 from .probe_json import plain
 
 
@@ -64,7 +65,7 @@ def ask(answer, options, recorder):
     answer["django"] = django.get_version()
     install_hook()
     answer["stage"] = "setup"
-    set_up(recorder)
+    set_up()
     answer["stage"] = "urls"
     for stage, step in stages(options):
         answer["stage"] = stage
@@ -89,17 +90,6 @@ def install_hook():
     except ImportError:
         return
     hook.install()
-
-
-def set_up(recorder):
-    if os.environ.get("DJANGO_CONFIGURATION"):
-        import configurations
-
-        configurations.setup()
-        return
-    import django
-
-    django.setup()
 
 
 def stages(options):

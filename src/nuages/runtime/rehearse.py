@@ -18,6 +18,7 @@ import sys
 import time
 
 from . import bridge
+from .entry import set_up
 from .migrate import Run
 from .schema import compare_steps, read_schema
 from .snapshot import copy_database
@@ -191,9 +192,7 @@ def main(argv=None):
     parser.add_argument("--scratch", required=True)
     parser.add_argument("--out", required=True)
     options = parser.parse_args(argv)
-    import django
-
-    django.setup()
+    set_up()
     os.makedirs(options.scratch, exist_ok=True)
     try:
         answer = rehearse(options.database, options.scratch)

@@ -230,9 +230,9 @@ def main(argv=None):
     parser.add_argument("--database", default="default")
     parser.add_argument("--out", required=True)
     options = parser.parse_args(argv)
-    import django
+    from .entry import set_up
 
-    django.setup()
+    set_up()
     if options.compare:
         with open(options.compare, encoding="utf-8") as file:
             answer = {"schema": 1, "steps": compare_steps(json.load(file))}

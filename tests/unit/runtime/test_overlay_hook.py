@@ -176,3 +176,12 @@ def test_objects_that_can_not_be_compared_equal_their_copies(process):
     process.write("shop/settings.py", BASE + log + "LOGGING_CONFIG = None\n")
     code = "import django; django.setup()\nfrom nuages_runtime import overlay; print(overlay.read_back())"
     assert process.run(code).strip() == "[]"
+
+
+def test_django_configurations_is_set_up_first_by_every_command_of_ours(process):
+    """It refuses a django.setup() that comes before its own; the migrations of such a project would fail."""
+    process.write("configurations/__init__.py", "def setup():\n    print('its own')\n")
+    code = "from nuages_runtime.entry import set_up; set_up()"
+    assert process.run(code, DJANGO_CONFIGURATION="Prod").strip() == "its own"
+    process.write("shop/settings.py", BASE)
+    assert process.run(code + "; from django.apps import apps; print(apps.ready)").strip() == "True"
