@@ -75,9 +75,7 @@ def unchanged(scratch: Path, rounds: int) -> Iterator[Figure]:
         for _warm in range(2):
             ours.nuages("up", "--detach")
             timed(check, cwd=ours.folder, env=environment())
-        runs = [
-            (ours.nuages("up", "--detach"), timed(check, cwd=ours.folder, env=environment())) for _round in range(rounds)
-        ]
+        runs = [(ours.nuages("up", "--detach"), timed(check, cwd=ours.folder, env=environment())) for _round in range(rounds)]
     finally:
         ours.end()
     yield Figure("`up` with nothing to do", "s", tuple((a.wall, b.wall) for a, b in runs), 1.5)

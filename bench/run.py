@@ -10,6 +10,7 @@ status is 1 when a bound is not met.
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import tempfile
 import time
@@ -32,6 +33,7 @@ SCENARIOS: dict[str, tuple[Scenario, int]] = {  # with the number of rounds
 
 def main() -> int:
     options = read_options()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that a stopped run cleans up too
     figures = []
     started = time.monotonic()
     print(HEADER, flush=True)

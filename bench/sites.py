@@ -69,7 +69,9 @@ def environment(**more: str) -> dict[str, str]:
 
 def example(folder: Path) -> Path:
     """The example of this repository."""
-    shutil.copytree(ROOT / "examples" / "library", folder, ignore=shutil.ignore_patterns("__pycache__", "*.sqlite3", "nuages.toml"))
+    shutil.copytree(
+        ROOT / "examples" / "library", folder, ignore=shutil.ignore_patterns("__pycache__", "*.sqlite3", "nuages.toml")
+    )
     return folder
 
 
