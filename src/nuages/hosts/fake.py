@@ -268,6 +268,11 @@ class FakeTransport:
     def _write_union(self, path: str, to: str, manifest: str = "") -> None:
         self._write_copy(path, to)
 
+    def _write_prune(self, path: str, keep: list[str]) -> None:
+        for name in self.disk.under(path):
+            if not any(self.disk.under(tree).get(name) for tree in keep):
+                self.disk.remove(f"{path}/{name}")
+
     def _write_run(self, argv: list[str], **how: Any) -> None:
         env, timeout = how.get("env") or {}, how.get("timeout", 600)
         command = Command(tuple(argv), env=env, cwd=how.get("cwd") or "", stdin=how.get("stdin", ""), timeout=timeout)
