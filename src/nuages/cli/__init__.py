@@ -72,11 +72,20 @@ def root(ctx: click.Context, path: str, verbose: bool) -> None:
     ctx.obj = {"path": path, "verbose": verbose}
 
 
+def with_verbose_first(arguments: list[str]) -> list[str]:
+    """-v counts wherever it stands, but after the verbs whose words belong to another program."""
+    own = next((i for i, word in enumerate(arguments) if word in VERBS["Inside"]), len(arguments))
+    found = [word for word in arguments[:own] if word in ("-v", "--verbose")]
+    rest = [word for word in arguments[:own] if word not in found]
+    return [*(["-v"] if found else []), *rest, *arguments[own:]]
+
+
 def main() -> None:
     """Run a verb; a NuagesError becomes one red line and one grey."""
-    verbose = "-v" in sys.argv or "--verbose" in sys.argv
+    arguments = with_verbose_first(sys.argv[1:])
+    verbose = bool(arguments) and arguments[0] == "-v"
     try:
-        status = root(prog_name="nuages", standalone_mode=False)
+        status = root(arguments, prog_name="nuages", standalone_mode=False)
         sys.exit(status if isinstance(status, int) else 0)
     except NuagesError as error:
         from nuages.cli.console import show_error

@@ -45,6 +45,11 @@ class Terminal:
             click.echo("\r\x1b[K", nl=False, err=True)
             self.spoken = False
 
+    def note(self, line: str) -> None:
+        self.clear()
+        if not self.as_json:
+            click.echo(click.style(f"  note: {line}", dim=True), err=True)
+
     def findings(self, findings: tuple[Finding, ...]) -> None:
         self.clear()
         warnings = sum(1 for f in findings if f.severity == "warning" and not f.silenced)

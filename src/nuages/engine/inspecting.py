@@ -175,8 +175,14 @@ def policy_of(
         "maintenance_file": str(layout.maintenance),
         "selectors": dict(files.selectors),
         "build_commands": list(topology.build),
+        **sizes_of(topology),
     }
     return {**policy, **more}
+
+
+def sizes_of(topology: Topology) -> dict[str, Any]:
+    """What the topology says of sizes: a change of it is a new release."""
+    return {"scale": dict(topology.scale), "declared_threads": topology.threads}
 
 
 def port_of(topology: Topology, live: Live) -> int:
@@ -194,7 +200,7 @@ def _key(work: Work, source: Source) -> str:
     parts = (
         __version__,
         runtime_digest(),
-        str(replace(work.topology, scale={}, keep=1)),
+        str(replace(work.topology, scale={}, keep=1, port=0)),
         source.digest,
         sorted(config.env.items()),
         sorted(config.files.items()),

@@ -34,6 +34,7 @@ def judge_migrations(
     """One judgement for each database; none when nothing can be pending. Raises MigrationError where one says stop."""
     if not desired.new:
         return ()
+    load_build(live.layout, desired.placement.build.id)  # raises where another deploy has removed it meanwhile
     with tempfile.TemporaryDirectory(prefix="nuages-migrations-") as folder:
         if desired.release.get("rollback_to"):
             if not force:

@@ -95,25 +95,29 @@ def release(desired: Desired) -> Iterable[Step]:
 def static(desired: Desired, live: Live) -> Iterable[Step]:
     build = desired.placement.build
     count = build.manifest.get("static_files", 0)
-    if count and build.id not in {r["build"] for r in live.numbered.values() if r["number"] <= live.number}:
+    if count and build.id != (live.release or {}).get("build"):
         union = {"op": "union", "path": str(build.path / "static"), "to": str(desired.placement.policy["static_serve"])}
         yield step("~", f"{count} static files beside the older ones", "pages of the old release still find theirs", union)
 
 
 def retention(desired: Desired, live: Live) -> Iterable[Step]:
-    """The last `keep` releases stay, with the builds and environments they need."""
-    past = _past(live)
-    kept = _kept(desired, live)
-    builds = {desired.placement.build.id, *(r["build"] for r in kept)}
-    venvs = {desired.placement.manifest["venv"], *(r.get("venv", "") for r in kept)}
-    numbers = {desired.number, *(r["number"] for r in kept)}
+    """The last `keep` releases stay, with the builds, environments, configurations and static files they need."""
+    kept = [desired.release, *_kept(desired, live)]
     layout = live.layout
-    gone = [layout.numbered(r["number"]) for r in past if r["number"] not in numbers]
-    gone += [layout.build(b) for b in live.builds if b not in builds] + [layout.venvs / v for v in live.venvs if v not in venvs]
+    stay = {part: {r.get(part) for r in kept} for part in ("number", "build", "venv", "config")}
+    past = [r for r in _past(live) if r["number"] not in stay["number"]]
+    configs = {r["config"] for r in past} - stay["config"] - {(live.config or {}).get("version"), desired.config.version}
+    gone = [layout.numbered(r["number"]) for r in past] + [layout.config(version) for version in sorted(configs)]
+    gone += [layout.build(b) for b in live.builds if b not in stay["build"]]
+    gone += [layout.venvs / v for v in live.venvs if v not in stay["venv"]]
     if gone:
-        what = "1 old folder" if len(gone) == 1 else f"{len(gone)} old folders"
+        what = "1 old entry" if len(gone) == 1 else f"{len(gone)} old entries"
         keep = desired.placement.topology.keep
-        yield step("-", f"{what} of releases, builds and environments", f"the last {keep} releases are kept", remove(*gone))
+        trees = [str(layout.build(str(b)) / "static") for b in sorted(map(str, stay["build"]))]
+        prune = {"op": "prune", "path": str(desired.placement.policy["static_serve"]), "keep": trees}
+        yield step(
+            "-", f"{what} of releases, builds and environments", f"the last {keep} releases are kept", remove(*gone), prune
+        )
 
 
 def oldest_kept(desired: Desired, live: Live) -> int:

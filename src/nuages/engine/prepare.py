@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from nuages.engine.inspecting import Inspected, Work, inspect_here, policy_of, port_of
+from nuages.engine.inspecting import Inspected, Work, inspect_here, policy_of, port_of, sizes_of
 from nuages.engine.model import Live
 from nuages.engine.request import Console, Request
 from nuages.errors import CheckError, ReleaseError
@@ -41,6 +41,8 @@ def prepare(
         return _from_release(request, topology, live)
     work = Work(topology, live, config, here, console.progress)
     inspected = inspect_here(work)
+    for note in notes_of(inspected) if inspected.fresh else ():
+        console.note(note)
     known = _is_built(work, inspected)
     if request.check and not known:
         console.progress("checking")
@@ -48,6 +50,12 @@ def prepare(
         console.findings(findings)
         _stop_on_errors(findings)
     return _build(work, inspected)
+
+
+def notes_of(inspected: Inspected) -> tuple[str, ...]:
+    """What was decided for the project and its developer should hear once."""
+    project = inspected.project
+    return tuple(dict.fromkeys((*project.environment.lock.notes, *project.notes)))
 
 
 def audit(inspected: Inspected, topology: Topology, live: Live, here: Transport, *, deep: bool) -> tuple[Finding, ...]:
@@ -89,6 +97,7 @@ def _from_release(request: Request, topology: Topology, live: Live) -> Prepared:
         "port": port_of(topology, live),
         "bind": topology.bind,
         "trusted_proxies": list(topology.trusted_proxies),
+        **sizes_of(topology),
     }
     return Prepared(build, {**policy, **today})
 

@@ -61,6 +61,9 @@ class Console(Protocol):
     def progress(self, line: str) -> None:
         """A long stage is alive."""
 
+    def note(self, line: str) -> None:
+        """Something was decided that the user should hear once."""
+
     def findings(self, findings: tuple[Finding, ...]) -> None:
         """The audit's answer, before anything is built on it."""
 

@@ -18,7 +18,7 @@ from nuages.environments.interpreters import interpreters, numbers
 from nuages.environments.model import Lock, Python, PythonHint, Requirements
 from nuages.environments.python_choice import candidates, is_old, notes_on, runs_django
 from nuages.environments.requirements import read_wishes
-from nuages.environments.resolver import Resolution, has_wheel, index_environment, refuse, resolve
+from nuages.environments.resolver import Resolution, has_wheel, index_environment, refuse, resolve, silent
 from nuages.environments.stack import add_stack
 from nuages.environments.substitutes import fit_to_machine
 from nuages.environments.uv import spell
@@ -120,18 +120,18 @@ def _resolve_project(
     read = project_sources.complete(here, root, wishes, order[0])
     wishes = fit_to_machine(read)
     progress("resolving the project's requirements")
-    best = choose_resolution(here, root, wishes, order)
+    best = choose_resolution(here, root, wishes, order, progress)
     notes = [*notes_on(best.python, hints, wanted), *wishes.notes[len(read.notes) :]]
     if best.built:
         notes.append(f"built from source, for there is no wheel: {spell(best.built)}")
     return Kept(best.python.version, best.python.path, tuple(sorted(best.lines, key=str.lower)), tuple(notes))
 
 
-def choose_resolution(here: Transport, root: Path, wishes: Wishes, order: Sequence[Python]) -> Resolution:
+def choose_resolution(here: Transport, root: Path, wishes: Wishes, order: Sequence[Python], progress: Progress = silent) -> Resolution:
     """The first Python on which everything has wheels and its Django runs; else the one with the least to build."""
     tried: list[Resolution] = []
     for python in order:
-        found = _with_django(here, root, wishes, resolve(here, root, wishes, python))
+        found = _with_django(here, root, wishes, resolve(here, root, wishes, python, progress))
         others = [each for each in order if each not in [t.python for t in tried] and each != python]
         if found.ok and _fits_django(found) and not spared(here, wishes, found, others):
             return found

@@ -15,7 +15,7 @@ from nuages.environments.uv import uv
 from nuages.environments.wishes import Wishes, mask
 from nuages.errors import EnvironmentBuildError
 from nuages.hosts.command import Result
-from nuages.hosts.transport import Transport
+from nuages.hosts.transport import Progress, Transport
 from nuages.secret import Secret
 
 
@@ -36,7 +36,11 @@ class Resolution:
         return not self.failure
 
 
-def resolve(here: Transport, root: Path, wishes: Wishes, python: Python) -> Resolution:
+def silent(_line: str) -> None:
+    """Nobody listens."""
+
+
+def resolve(here: Transport, root: Path, wishes: Wishes, python: Python, progress: Progress = silent) -> Resolution:
     """Wheels only, and source only for the packages that have no wheel for this Python."""
     built: list[str] = []
     while True:
@@ -46,6 +50,7 @@ def resolve(here: Transport, root: Path, wishes: Wishes, python: Python) -> Reso
         name = _without_wheels(result.stderr)
         if not name or name in built or len(built) >= MOST_SOURCE_PACKAGES:
             return Resolution(python, (), tuple(built), mask(result.stderr))
+        progress(f"resolving for Python {python.version}: {name} has no wheel, reading its source")
         built.append(name)
 
 

@@ -1,4 +1,4 @@
-"""Packages that have to be compiled, on a machine that has no compiler: the same code as a wheel, or nothing."""
+"""Packages that would have to be compiled: servers that ours stands in for, and the same code as a wheel."""
 
 from __future__ import annotations
 
@@ -18,19 +18,15 @@ SERVERS = ("uwsgi", "mod-wsgi")
 
 
 def fit_to_machine(wishes: Wishes, which: Which = shutil.which) -> Wishes:
-    """Nothing changes where there is a compiler (and, for PostgreSQL's drivers, pg_config)."""
-    compiler = any(which(name) for name in ("cc", "gcc", "clang"))
-    if compiler and which("pg_config"):
-        return wishes
+    """Drivers stay as they are where there is a compiler with pg_config; servers that take minutes to compile never do."""
+    compiler = any(which(name) for name in ("cc", "gcc", "clang")) and bool(which("pg_config"))
     lines, notes = [], []
     for line in wishes.lines:
         name = requirement_name(line)
-        if not compiler and name in SERVERS:
-            notes.append(
-                f"{name} is left out: it has no wheel, there is no compiler, and the site is served without it"
-            )
+        if name in SERVERS:
+            notes.append(f"{name} is left out: it has no wheel, and the site is served without it")
             continue
-        swapped = _swap(line, name)
+        swapped = line if compiler else _swap(line, name)
         if swapped != line:
             notes.append(f"{swapped} stands for {line}: the same code, which can't be compiled here")
         lines.append(swapped)

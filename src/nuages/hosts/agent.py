@@ -328,6 +328,17 @@ def write_union(path, to, manifest=""):
             _place(os.path.join(folder, name), os.path.join(target, name))
 
 
+def write_prune(path, keep):
+    """Remove from a union what none of the trees in `keep` holds any more."""
+    for folder, _folders, names in os.walk(path, topdown=False):
+        part = os.path.relpath(folder, path)
+        for name in names:
+            if not any(os.path.lexists(os.path.join(tree, part, name)) for tree in keep):
+                os.unlink(os.path.join(folder, name))
+        if folder != path and not os.listdir(folder):
+            os.rmdir(folder)
+
+
 def _place(source, target):
     try:
         new, old = os.stat(source), os.stat(target)
@@ -445,6 +456,7 @@ WRITES = {
     "remove": write_remove,
     "copy": write_copy,
     "union": write_union,
+    "prune": write_prune,
     "run": write_run,
 }
 
