@@ -76,10 +76,7 @@ def test_what_the_stack_adds_never_changes_a_version_of_the_project(tmp_path):
 def test_an_environment_is_built_once_with_its_hook_and_reused(locked, tmp_path):
     environment = build_environment(HERE, locked, tmp_path, lambda _line: None)
     ask = "import django, _nuages_hook; print(django.__version__)"
-    assert (
-        subprocess.run([environment.executable, "-c", ask], capture_output=True, text=True, check=True).stdout
-        == "5.2\n"
-    )
+    assert subprocess.run([environment.executable, "-c", ask], capture_output=True, text=True, check=True).stdout == "5.2\n"
     here = Watched()
     assert build_environment(here, locked, tmp_path, lambda _line: None) == environment
     assert here.commands == []
@@ -95,9 +92,7 @@ def test_an_interrupted_build_is_built_again(locked, tmp_path):
 def test_two_builds_at_once_make_one_environment(locked, tmp_path):
     here, built = Watched(), []
     threads = [
-        threading.Thread(
-            target=lambda: built.append(build_environment(here, locked, tmp_path, lambda _line: None))
-        )
+        threading.Thread(target=lambda: built.append(build_environment(here, locked, tmp_path, lambda _line: None)))
         for _ in range(2)
     ]
     for thread in threads:

@@ -188,9 +188,7 @@ def test_broken_urls_are_found_although_settings_are_fine(inspect):
 
 def test_celery_and_its_schedule_are_processes(inspect):
     celery = "from celery import Celery\napp = Celery('shop')\napp.config_from_object('django.conf:settings', namespace='CELERY')\napp.conf.beat_schedule = {'nightly': {'task': 'x', 'schedule': 60}}\n"
-    project = inspect(
-        {"shop/celery.py": celery, "shop/__init__.py": "from .celery import app as celery_app\n"}
-    )
+    project = inspect({"shop/celery.py": celery, "shop/__init__.py": "from .celery import app as celery_app\n"})
     assert [(p.name, p.kind) for p in project.processes] == [
         ("web", "web"),
         ("worker", "worker"),
@@ -202,9 +200,7 @@ def test_celery_and_its_schedule_are_processes(inspect):
 def test_the_procfile_wins_over_detection(inspect):
     celery = "from celery import Celery\napp = Celery('shop')\n"
     procfile = "web: gunicorn shop.wsgi --workers 3\njobs: celery -A shop worker -c 2\n"
-    project = inspect(
-        {"shop/celery.py": celery, "shop/__init__.py": "from .celery import app\n", "Procfile": procfile}
-    )
+    project = inspect({"shop/celery.py": celery, "shop/__init__.py": "from .celery import app\n", "Procfile": procfile})
     assert [p.name for p in project.processes] == ["web", "jobs"]
     assert "gunicorn is translated" in project.processes[0].note
     assert "workers 3" in project.processes[0].note

@@ -105,10 +105,7 @@ def test_a_copy_that_can_not_be_made_is_said(old, tmp_path, server):
 
 def test_a_rehearsal_leaves_no_database_behind(old, tmp_path, server):
     judged(old, pages(old, tmp_path))
-    assert (
-        server.sql("postgres", "SELECT count(*) FROM pg_database WHERE datname LIKE 'nuages_rehearsal%'")
-        == "0"
-    )
+    assert server.sql("postgres", "SELECT count(*) FROM pg_database WHERE datname LIKE 'nuages_rehearsal%'") == "0"
 
 
 HOLD = """
@@ -138,9 +135,7 @@ def held_lock(toy):
 def test_a_lock_is_waited_for_briefly_then_tried_again(old, tmp_path):
     new = pages(old, tmp_path)
     with held_lock(old) as release:
-        running = new.start(
-            "-m", "nuages_runtime.migrate", "--only", "shop.0002_pages", "--lock-timeout", "0.3"
-        )
+        running = new.start("-m", "nuages_runtime.migrate", "--only", "shop.0002_pages", "--lock-timeout", "0.3")
         assert "waits for a lock, tries again" in running.stdout.readline()
         release()
         assert running.stdout.read().strip().splitlines()[-1].startswith("shop.0002_pages  ")

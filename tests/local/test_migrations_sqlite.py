@@ -49,9 +49,7 @@ def test_two_releases_insert_into_one_table_through_a_whole_change(old, tmp_path
     assert [p.label for p in judgement.before] == ["shop.0002_pages"]
     assert [p.label for p in judgement.after] == ["shop.0003_isbn"]
     kept = str(tmp_path / "kept.json")
-    new.module(
-        "migrate", "--only", "shop.0002_pages", "--keep-defaults", kept, "--relax", ",".join(judgement.relax)
-    )
+    new.module("migrate", "--only", "shop.0002_pages", "--keep-defaults", kept, "--relax", ",".join(judgement.relax))
     old.shell("Book.objects.create(title='a', isbn='1')")
     new.shell("Book.objects.create(title='b')")
     new.module("migrate", "--only", "shop.0003_isbn", "--keep-defaults", kept)
@@ -71,9 +69,7 @@ def test_rows_that_a_migration_can_not_take_are_found_on_the_copy(old, tmp_path)
     old.shell("Book.objects.create(title='a', isbn='1'); Book.objects.create(title='b', isbn='1')")
     before = columns(old)
     new = old.copy(tmp_path / "new").write(
-        BOOK.replace(
-            "isbn = models.CharField(max_length=20)", "isbn = models.CharField(max_length=20, unique=True)"
-        ),
+        BOOK.replace("isbn = models.CharField(max_length=20)", "isbn = models.CharField(max_length=20, unique=True)"),
         m0002_unique='operations = [migrations.AlterField("Book", "isbn", models.CharField(max_length=20, unique=True))]',
     )
     judgement = judged(old, new)

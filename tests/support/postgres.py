@@ -123,9 +123,7 @@ def become_user(folder: Path) -> str | None:
 def run(argv: list[str], user: str | None) -> None:
     result = subprocess.run(argv, user=user, capture_output=True, text=True, cwd="/", check=False)
     if result.returncode:
-        pytest.skip(
-            f"PostgreSQL does not start here: {(result.stderr or result.stdout).strip().splitlines()[-1]}"
-        )
+        pytest.skip(f"PostgreSQL does not start here: {(result.stderr or result.stdout).strip().splitlines()[-1]}")
 
 
 def interpreter(venv: Path) -> str:

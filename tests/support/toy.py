@@ -34,9 +34,7 @@ BOOK_OPERATION = f'migrations.CreateModel("Book", [{ID}, ("title", models.CharFi
 class Toy:
     """`write` gives the shop app its models and migrations; each call of `run` is a process of its own."""
 
-    def __init__(
-        self, folder: Path, database: dict[str, object] | None = None, python: str = sys.executable
-    ) -> None:
+    def __init__(self, folder: Path, database: dict[str, object] | None = None, python: str = sys.executable) -> None:
         self.folder, self.python = folder, python
         self.database = database or {
             "ENGINE": "django.db.backends.sqlite3",
@@ -45,9 +43,7 @@ class Toy:
         (folder / "toy").mkdir(parents=True)
         (folder / "toy" / "__init__.py").touch()
         (folder / "toy" / "settings.py").write_text(SETTINGS)
-        shutil.copytree(
-            RUNTIME, folder / "runtime" / "nuages_runtime", ignore=shutil.ignore_patterns("__pycache__")
-        )
+        shutil.copytree(RUNTIME, folder / "runtime" / "nuages_runtime", ignore=shutil.ignore_patterns("__pycache__"))
         (folder / "runtime" / "nuages_runtime" / "__init__.py").touch()
         (folder / "shop" / "migrations").mkdir(parents=True)
         (folder / "shop" / "__init__.py").touch()
@@ -55,9 +51,7 @@ class Toy:
 
     def write(self, models: str, **migrations: str) -> Toy:
         """`m0002_title="operations = [...]"` becomes shop/migrations/0002_title.py."""
-        (self.folder / "shop" / "models.py").write_text(
-            "from django.db import models\n" + textwrap.dedent(models)
-        )
+        (self.folder / "shop" / "models.py").write_text("from django.db import models\n" + textwrap.dedent(models))
         previous = ""
         for path in sorted((self.folder / "shop" / "migrations").glob("0*.py")):
             previous = path.stem

@@ -57,9 +57,7 @@ def _build(here: Transport, environment: Environment, progress: Progress, *, com
     shutil.rmtree(environment.path, ignore_errors=True)
     progress(f"environment {environment.key}: Python {lock.python.version}, {len(lock.versions)} packages")
     _check(
-        here.run(
-            uv("venv", "--python", lock.python.path, "--no-project", "--quiet", environment.path, cwd="/")
-        ),
+        here.run(uv("venv", "--python", lock.python.path, "--no-project", "--quiet", environment.path, cwd="/")),
         lock,
     )
     _install(here, environment, progress, compile_bytecode=compile_bytecode)
@@ -67,9 +65,7 @@ def _build(here: Transport, environment: Environment, progress: Progress, *, com
     Path(environment.path, MARKER).write_text(lock.text, encoding="utf-8")
 
 
-def _install(
-    here: Transport, environment: Environment, progress: Progress, *, compile_bytecode: bool
-) -> None:
+def _install(here: Transport, environment: Environment, progress: Progress, *, compile_bytecode: bool) -> None:
     lock = environment.lock
     compiling = ("--compile-bytecode",) if compile_bytecode else ()
     arguments = ("pip", "install", "--python", environment.executable, "--no-deps", *compiling, "-r", "-")

@@ -15,9 +15,7 @@ UNREACHABLE = re.compile(
     r"Failed to fetch: `?(\S+?)`?$|error sending request for url \(([^)]+)\)|Could not resolve host: (\S+)",
     re.MULTILINE,
 )
-MISSING = re.compile(
-    r"Because ([\w.-]+) was not found in (?:the package registry|the provided package locations)"
-)
+MISSING = re.compile(r"Because ([\w.-]+) was not found in (?:the package registry|the provided package locations)")
 NO_VERSION = re.compile(r"there (?:is|are) no versions? of ([\w.-]+(?:\[[^\]]*\])?\S*)")
 BUILD = re.compile(r"Failed to (?:download and )?build `?([\w.-]+?)(?:==|@|`| )")
 DENIED = re.compile(r"401 Unauthorized|403 Forbidden|authentication required", re.IGNORECASE)
@@ -66,11 +64,7 @@ def _compiler_words(said: str) -> str:
         re.IGNORECASE,
     )
     lines = [line.strip() for line in said.splitlines() if telling.search(line) and "hint:" not in line]
-    own = [
-        line
-        for line in lines[1:]
-        if not line.startswith(("error: Failed", "cause: The build backend", "Call to"))
-    ] or lines
+    own = [line for line in lines[1:] if not line.startswith(("error: Failed", "cause: The build backend", "Call to"))] or lines
     return "\n".join(line[:200] for line in list(dict.fromkeys(own))[:3])
 
 
@@ -81,11 +75,7 @@ def _unreachable(said: str) -> tuple[str, str, str] | None:
     url = found[1] or found[2] or found[3]
     if DENIED.search(said):
         return f"{url} asks for a name and a password", "", "give them in UV_INDEX or in ~/.netrc"
-    cause = [
-        line.strip().removeprefix("cause: ")
-        for line in said.splitlines()
-        if line.strip().startswith(("cause:", "fatal:"))
-    ]
+    cause = [line.strip().removeprefix("cause: ") for line in said.splitlines() if line.strip().startswith(("cause:", "fatal:"))]
     hint = "is this machine online? A mirror: UV_DEFAULT_INDEX=https://...; behind a proxy: HTTPS_PROXY=..."
     return f"can't reach {url}", cause[-1] if cause else "", hint
 
@@ -105,9 +95,7 @@ def _unsatisfiable(said: str, python: Python) -> tuple[str, str, str]:
         for line in said.splitlines()
         if re.match(r"\s*(cause:|And because|Because|\S.*incompatible)", line)
     ]
-    detail = "\n".join(textwrap.shorten(line, 300, placeholder=" ...") for line in lines[:4]) or last_words(
-        said, 4
-    )
+    detail = "\n".join(textwrap.shorten(line, 300, placeholder=" ...") for line in lines[:4]) or last_words(said, 4)
     if found and "depends on" not in said:
         return f"there is no version {found[1]}", detail, "correct it in the requirements"
     hint = "change one of them in the requirements, or choose another Python with `python` in nuages.toml"

@@ -32,13 +32,7 @@ FOLDERS = (
 def python_hints(root: Path) -> tuple[PythonHint, ...]:
     """The most believable first: what installers enforce, what version managers and platforms read, what a comment
     says. `requires-python` and Poetry's python are bounds; the rest name one version each."""
-    found = [
-        hint
-        for source in SOURCES
-        for folder in FOLDERS
-        if (root / folder).is_dir()
-        for hint in source(root, folder)
-    ]
+    found = [hint for source in SOURCES for folder in FOLDERS if (root / folder).is_dir() for hint in source(root, folder)]
     return tuple(dict.fromkeys(found))
 
 
@@ -67,9 +61,7 @@ def _hint(spec: str, *where: str) -> Iterator[PythonHint]:
 
 def _manifests(root: Path, folder: str) -> Iterator[PythonHint]:
     data: dict[str, Any] = read_toml(root / folder / "pyproject.toml")
-    yield from _hint(
-        str(table(data, "project").get("requires-python", "")), folder, "pyproject.toml requires-python"
-    )
+    yield from _hint(str(table(data, "project").get("requires-python", "")), folder, "pyproject.toml requires-python")
     poetry = table(data, "tool", "poetry", "dependencies").get("python", "")
     yield from _hint(specifier(str(poetry)), folder, "pyproject.toml poetry python")
     lock = read_toml(root / folder / "uv.lock") if not table(data, "project").get("requires-python") else {}
@@ -96,9 +88,7 @@ def _pipfile(root: Path, folder: str) -> Iterator[PythonHint]:
 def _tool_versions(root: Path, folder: str) -> Iterator[PythonHint]:
     for line in re.findall(r"^python\s+(.*)$", _text(root, folder, ".tool-versions"), re.MULTILINE)[:1]:
         yield from _hint(exact(line), folder, ".tool-versions")
-    mise = table(
-        read_toml(root / folder / ".mise.toml") or read_toml(root / folder / "mise.toml"), "tools"
-    ).get("python", "")
+    mise = table(read_toml(root / folder / ".mise.toml") or read_toml(root / folder / "mise.toml"), "tools").get("python", "")
     yield from _hint(exact(str(mise)), folder, "mise.toml")
 
 
@@ -119,18 +109,14 @@ def _images(dockerfile: str) -> Iterator[str]:
     flags = re.MULTILINE | re.IGNORECASE
     arguments = dict(re.findall(r"^\s*ARG\s+(\w+)\s*=\s*[\"']?([^\s\"']+)", dockerfile, flags))
     for image in re.findall(r"^\s*FROM\s+(?:--\S+\s+)*(\S+)", dockerfile, flags):
-        yield re.sub(
-            r"\$\{?(\w+)(?::?-[^}]*)?\}?", lambda found: str(arguments.get(found[1], found[0])), image
-        )
+        yield re.sub(r"\$\{?(\w+)(?::?-[^}]*)?\}?", lambda found: str(arguments.get(found[1], found[0])), image)
 
 
 def _headers(root: Path, folder: str) -> Iterator[PythonHint]:
     base = root / folder
     for path in sorted([*base.glob("*requirements*.txt"), *base.glob("requirements/*.txt")])[:20]:
         text = _text(root, "", str(path.relative_to(root)))[:1500]
-        found = re.search(r"with python (3\.\d+)", text, re.IGNORECASE) or re.search(
-            r"--python-version[= ](3\.\d+)", text
-        )
+        found = re.search(r"with python (3\.\d+)", text, re.IGNORECASE) or re.search(r"--python-version[= ](3\.\d+)", text)
         yield from _hint(exact(found[1]) if found else "", str(path.relative_to(root)), "header")
 
 

@@ -81,11 +81,7 @@ def digest(*parts: object) -> str:
 def _contents(root: Path, wishes: Wishes) -> list[tuple[str, str]]:
     """File names with the digests of their content; indexes may hold passwords, so digests only."""
     names = unique((*wishes.files, *(f"{folder}/pyproject.toml" for folder in wishes.folders)))
-    files = [
-        (name, hashlib.sha256((root / name).read_bytes()).hexdigest())
-        for name in names
-        if (root / name).is_file()
-    ]
+    files = [(name, hashlib.sha256((root / name).read_bytes()).hexdigest()) for name in names if (root / name).is_file()]
     return [*files, *((name, digest_folder(root / name)) for name in wishes.folders)]
 
 
@@ -127,7 +123,9 @@ def _resolve_project(
     return Kept(best.python.version, best.python.path, tuple(sorted(best.lines, key=str.lower)), tuple(notes))
 
 
-def choose_resolution(here: Transport, root: Path, wishes: Wishes, order: Sequence[Python], progress: Progress = silent) -> Resolution:
+def choose_resolution(
+    here: Transport, root: Path, wishes: Wishes, order: Sequence[Python], progress: Progress = silent
+) -> Resolution:
     """The first Python on which everything has wheels and its Django runs; else the one with the least to build."""
     tried: list[Resolution] = []
     for python in order:
@@ -147,9 +145,7 @@ def spared(here: Transport, wishes: Wishes, found: Resolution, others: Sequence[
     lines = tuple(line for line in found.lines if requirement_name(line) in found.built and " @ " not in line)
     series = {numbers(p.version)[:2]: p for p in reversed(others) if not is_old(p)}
     nearest = [p for key, p in series.items() if key != numbers(found.python.version)[:2]][:MOST_OTHERS]
-    return any(
-        has_wheel(here, replace(wishes, lines=(line,)), python) for line in lines for python in nearest
-    )
+    return any(has_wheel(here, replace(wishes, lines=(line,)), python) for line in lines for python in nearest)
 
 
 def _with_django(here: Transport, root: Path, wishes: Wishes, found: Resolution) -> Resolution:
@@ -170,11 +166,7 @@ def versions(lines: Sequence[str]) -> dict[str, str]:
         name = requirement_name(line)
         pin = re.match(r"[^=;@\s]+==([^\s;]+)$", line)  # parsing a hundred lines takes as long as the rest
         if name:
-            found[name] = (
-                pin[1]
-                if pin
-                else Requirement(line).url or str(Requirement(line).specifier).removeprefix("==")
-            )
+            found[name] = pin[1] if pin else Requirement(line).url or str(Requirement(line).specifier).removeprefix("==")
     return dict(sorted(found.items()))
 
 

@@ -21,9 +21,7 @@ class Requirements:
     indexes: tuple[str, ...] = ()  # private or extra indexes, credentials removed
     vcs: tuple[str, ...] = ()  # git+https://... requirements
     notes: tuple[str, ...] = ()  # what was chosen among several, and how to override it
-    sources: tuple[
-        str, ...
-    ] = ()  # folders of the project's own package, to be on sys.path since it isn't installed ("src")
+    sources: tuple[str, ...] = ()  # folders of the project's own package, to be on sys.path since it isn't installed ("src")
     folder: str = ""  # where the form was found, relative to the project root
     named: tuple[str, ...] = ()  # the files that nuages.toml names
 

@@ -41,9 +41,7 @@ def _export(here: Transport, root: Path, wishes: Wishes, python: Python) -> Wish
         "--no-annotate",
         "--quiet",
     )
-    result = here.run(
-        uv("export", *arguments, *wishes.export_arguments, "--python", python.path, cwd=str(folder))
-    )
+    result = here.run(uv("export", *arguments, *wishes.export_arguments, "--python", python.path, cwd=str(folder)))
     if not result.ok:
         what, detail, hint = explain(result.stderr, python)
         raise EnvironmentBuildError(what, where="uv.lock", detail=detail, hint=hint)
@@ -72,9 +70,7 @@ def _dynamic(here: Transport, root: Path, wishes: Wishes, python: Python) -> Wis
             what, detail, hint = explain(result.stderr, python)
             raise EnvironmentBuildError(what, where="the project's own package", detail=detail, hint=hint)
         lines = [
-            line
-            for path in target.glob("*.dist-info/METADATA")
-            for line in requires(path.read_text("utf-8"), wishes.extras)
+            line for path in target.glob("*.dist-info/METADATA") for line in requires(path.read_text("utf-8"), wishes.extras)
         ]
     return replace(wishes, lines=(*wishes.lines, *lines))
 

@@ -71,14 +71,10 @@ def _wish(wanted: str) -> SpecifierSet:
             return SpecifierSet(spec)
     except InvalidSpecifier:
         pass
-    raise TopologyError(
-        f"{wanted!r} is not a Python version", where="project.python", hint='write "3.12" or ">=3.11"'
-    )
+    raise TopologyError(f"{wanted!r} is not a Python version", where="project.python", hint='write "3.12" or ">=3.11"')
 
 
-def _within(
-    pythons: Sequence[Python], spec: SpecifierSet, who: str, every: Sequence[Python] = ()
-) -> tuple[Python, ...]:
+def _within(pythons: Sequence[Python], spec: SpecifierSet, who: str, every: Sequence[Python] = ()) -> tuple[Python, ...]:
     fitting = tuple(python for python in pythons if python.version in spec)
     if fitting:
         return fitting
@@ -88,9 +84,7 @@ def _within(
         f"install one (uv python install {_example(spec)}, pyenv or your system's packages), or choose among those "
         f'that are there: python = "{example}" under [project] in nuages.toml'
     )
-    raise PythonMissingError(
-        f"no Python on this machine fits {who}", detail=f"there are: {spell(have, 12) or 'none'}", hint=hint
-    )
+    raise PythonMissingError(f"no Python on this machine fits {who}", detail=f"there are: {spell(have, 12) or 'none'}", hint=hint)
 
 
 def _example(spec: SpecifierSet) -> str:
@@ -104,9 +98,7 @@ def notes_on(python: Python, hints: Sequence[PythonHint], wanted: str) -> tuple[
     """What was not obeyed, and what will not last."""
     notes = []
     if is_old(python):
-        notes.append(
-            f"Python {python.version} gets no security fixes any more; choose a newer one with `python` in nuages.toml"
-        )
+        notes.append(f"Python {python.version} gets no security fixes any more; choose a newer one with `python` in nuages.toml")
     unmet = [hint for hint in hints if python.version not in SpecifierSet(hint.spec)] if not wanted else []
     unmet = list({hint.spec: hint for hint in reversed(unmet)}.values())[::-1]
     notes += [f"{h.where} says {_short(h.spec)}; Python {python.version} is used" for h in unmet[:3]]

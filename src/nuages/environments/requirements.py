@@ -115,6 +115,4 @@ def _names_django(root: Path, wishes: Wishes) -> bool:
     if wishes.export:
         lock = root / relative(wishes.export, "uv.lock")
         return 'name = "django"' in lock.read_text(encoding="utf-8", errors="replace")
-    return bool(wishes.dynamic) or any(
-        DJANGO.match(requirement_name(line)) for line in (*wishes.lines, *wishes.constraints)
-    )
+    return bool(wishes.dynamic) or any(DJANGO.match(requirement_name(line)) for line in (*wishes.lines, *wishes.constraints))

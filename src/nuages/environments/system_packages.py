@@ -125,9 +125,7 @@ def system_packages(names: Iterable[str]) -> dict[str, tuple[str, ...]]:
 
     Besides package names, `django.contrib.gis` is known.
     """
-    wanted = {
-        name: _entry(name if "." in name and name in RUNTIME else canonicalize_name(name)) for name in names
-    }
+    wanted = {name: _entry(name if "." in name and name in RUNTIME else canonicalize_name(name)) for name in names}
     return {name: apt for name, apt in wanted.items() if apt}
 
 

@@ -17,9 +17,7 @@ def uv_path() -> str:
     try:
         return find_uv_bin()
     except FileNotFoundError as error:
-        raise EnvironmentBuildError(
-            "uv is not beside this Python", hint="pip install --force-reinstall uv"
-        ) from error
+        raise EnvironmentBuildError("uv is not beside this Python", hint="pip install --force-reinstall uv") from error
 
 
 def uv(
@@ -37,11 +35,7 @@ def uv(
 
 def last_words(text: str, lines: int = 5) -> str:
     """What uv said, without warnings and blank lines."""
-    said = [
-        line.rstrip()
-        for line in text.splitlines()
-        if line.strip() and not line.lstrip().startswith("warning:")
-    ]
+    said = [line.rstrip() for line in text.splitlines() if line.strip() and not line.lstrip().startswith("warning:")]
     return "\n".join(said[-lines:])
 
 

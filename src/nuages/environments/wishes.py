@@ -73,9 +73,7 @@ class Wishes:
 
     @property
     def vcs(self) -> tuple[str, ...]:
-        return tuple(
-            mask(line) for line in (*self.fetched, *self.lines) if re.search(r"\b(git|hg|svn|bzr)\+", line)
-        )
+        return tuple(mask(line) for line in (*self.fetched, *self.lines) if re.search(r"\b(git|hg|svn|bzr)\+", line))
 
 
 def unique(items: tuple[str, ...]) -> tuple[str, ...]:

@@ -99,29 +99,21 @@ def read_answer(path: Path, result: Result, places: Mapping[str, str]) -> dict[s
         answer = json.loads(text)
     except (OSError, ValueError):
         what = f"the project ends Python while it is imported (status {result.status})"
-        raise ProjectError(
-            what, detail=result.tail(8), hint="look at what the settings do when they are imported"
-        ) from None
+        raise ProjectError(what, detail=result.tail(8), hint="look at what the settings do when they are imported") from None
     return dict(answer)
 
 
 def ask_until_known(asked: Asking, progress: Progress) -> dict[str, Any]:
     """Run the probe again with one more stand-in until nothing new is found out."""
-    asked.generated = [
-        n for n in asked.files.secret_names if n not in asked.config and not n.endswith(FILE_NAMES)
-    ]
+    asked.generated = [n for n in asked.files.secret_names if n not in asked.config and not n.endswith(FILE_NAMES)]
     progress("importing the project in a scratch copy")
     answer: dict[str, Any] = {}
     for _ in range(ROUNDS):
         answer, _result = asked.run()
-        failures = [
-            f for f in [answer.get("failure"), *answer.get("problems", ())] if f and f.get("kind") != "fact"
-        ]
+        failures = [f for f in [answer.get("failure"), *answer.get("problems", ())] if f and f.get("kind") != "fact"]
         if not failures:
             break
-        helped = [
-            stand_in(asked, failure, progress) for failure in failures
-        ]  # every one, not up to the first
+        helped = [stand_in(asked, failure, progress) for failure in failures]  # every one, not up to the first
         if not any(helped):
             raise_failures(asked, failures)
     if asked.wanted:
@@ -193,9 +185,7 @@ def second_try(asked: Asking, failure: Mapping[str, Any]) -> bool:
     text = f"{failure['what']} {failure['detail']}"
     for wanted in reversed(asked.wanted):
         name = wanted.name
-        if wanted.kind != "variable" or not (
-            wanted.where == failure["where"] or re.search(rf"\b{re.escape(name)}\b", text)
-        ):
+        if wanted.kind != "variable" or not (wanted.where == failure["where"] or re.search(rf"\b{re.escape(name)}\b", text)):
             continue
         tries = asked.refused.get(name, 0)
         if tries < len(SECOND_TRIES):

@@ -67,9 +67,7 @@ def real_places(place: Scratch, policy: Mapping[str, Any], files: Files) -> dict
     return {**found, str(place.source): str(files.root)}
 
 
-def finding(
-    topology: Topology, answer: Mapping[str, Any], written: tuple[str, ...], asked: Asking
-) -> Project:
+def finding(topology: Topology, answer: Mapping[str, Any], written: tuple[str, ...], asked: Asking) -> Project:
     read = {entry["name"] for entry in answer["environ"]}
     files = replace(asked.files, writable=state_folders(asked.files, written, asked))
     feeding = (*files.secret_names, *asked.generated)

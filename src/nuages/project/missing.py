@@ -121,11 +121,7 @@ def hint(missing: tuple[Missing, ...]) -> str:
 
 def local_env_files(files: Files) -> list[str]:
     """Env files on this disk: those of the listing, and the ignored ones beside them."""
-    here = [
-        name
-        for name in (".env", ".env.production", ".env.prod", ".env.local", "env")
-        if (files.root / name).is_file()
-    ]
+    here = [name for name in (".env", ".env.production", ".env.prod", ".env.local", "env") if (files.root / name).is_file()]
     return list(dict.fromkeys([*here, *files.env_files]))
 
 

@@ -59,9 +59,7 @@ class Files:
     processes: tuple[Process, ...]  # from Procfile and nuages.toml
     choices: tuple[Choice, ...] = ()
     env_files: tuple[str, ...] = ()  # .env, .env.example ...
-    frontend: Mapping[str, Any] = field(
-        default_factory=dict
-    )  # {"dir","tool","script","lock","output","needed"}
+    frontend: Mapping[str, Any] = field(default_factory=dict)  # {"dir","tool","script","lock","output","needed"}
     system_packages: Mapping[str, str] = field(default_factory=dict)  # python package -> apt names
     submodules: bool = False
     lfs: bool = False
@@ -70,9 +68,7 @@ class Files:
     writable: tuple[str, ...] = ()
     libraries: tuple[str, ...] = ()  # what its settings are read with: django-environ, dynaconf ...
     secret_names: tuple[str, ...] = ()  # variables that SECRET_KEY is read from
-    selectors: Mapping[str, str] = field(
-        default_factory=dict
-    )  # variables that choose production: DJANGO_CONFIGURATION ...
+    selectors: Mapping[str, str] = field(default_factory=dict)  # variables that choose production: DJANGO_CONFIGURATION ...
     problems: tuple[str, ...] = ()  # lines of a Procfile that can't be read
 
     @property

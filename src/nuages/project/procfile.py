@@ -9,9 +9,7 @@ from nuages.project.model import Process
 
 
 LINE = re.compile(r"^\s*([A-Za-z0-9][A-Za-z0-9_.-]*)\s*:\s*(\S.*?)\s*$")
-SCHEDULER = re.compile(
-    r"^(?!.*\bworker\b).*\bbeat\b|rqscheduler|\bclock\b|\bcron\b|apscheduler|crontab|periodiq\b"
-)
+SCHEDULER = re.compile(r"^(?!.*\bworker\b).*\bbeat\b|rqscheduler|\bclock\b|\bcron\b|apscheduler|crontab|periodiq\b")
 SCHEDULER_NAMES = {
     "beat",
     "clock",
@@ -22,9 +20,7 @@ SCHEDULER_NAMES = {
     "celery_beat",
     "periodic",
 }
-DEVELOPMENT = re.compile(
-    r"^(npm|npx|yarn|pnpm|vite|webpack|tailwindcss)\b|\btailwind start\b|\brunserver\b.*\breload\b"
-)
+DEVELOPMENT = re.compile(r"^(npm|npx|yarn|pnpm|vite|webpack|tailwindcss)\b|\btailwind start\b|\brunserver\b.*\breload\b")
 
 
 @dataclass(frozen=True)

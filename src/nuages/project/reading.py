@@ -28,12 +28,8 @@ def read_files(root: Path, topology: Topology, listing: Iterable[str] | None = N
     processes = with_declared(procfile.processes, topology)
     bases = search_path(tree, manage)
     named = tuple(filter(None, (entry.entry_in(p.command) for p in processes if p.kind == "web")))
-    wsgi, wsgi_choices = entry.find_entry(
-        "wsgi", tree, bases, settings.sources, declared=topology.wsgi, named=named
-    )
-    asgi, asgi_choices = entry.find_entry(
-        "asgi", tree, bases, settings.sources, declared=topology.asgi, named=named
-    )
+    wsgi, wsgi_choices = entry.find_entry("wsgi", tree, bases, settings.sources, declared=topology.wsgi, named=named)
+    asgi, asgi_choices = entry.find_entry("asgi", tree, bases, settings.sources, declared=topology.asgi, named=named)
     selectors, variant_choices = production_variant(tree, settings, manage)
     return Files(
         root=root,
@@ -47,9 +43,7 @@ def read_files(root: Path, topology: Topology, listing: Iterable[str] | None = N
         processes=processes,
         choices=(*choices, *settings.choices, *variant_choices, *wsgi_choices, *asgi_choices),
         libraries=tuple(sorted({name for source in settings.sources for name in source.libraries})),
-        secret_names=tuple(
-            dict.fromkeys(name for source in settings.sources for name in source.secret_names)
-        ),
+        secret_names=tuple(dict.fromkeys(name for source in settings.sources for name in source.secret_names)),
         selectors=selectors,
         problems=procfile.errors,
         **read_extras(tree, manage, settings, processes),

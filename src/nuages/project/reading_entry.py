@@ -65,26 +65,14 @@ def find_entry(
         return declared, ()
     setting = next((s.strings[SETTING[kind]] for s in sources if SETTING[kind] in s.strings), "")
     from_setting = [
-        f"{module}:{name}"
-        for module, _, name in [setting.rpartition(".")]
-        if module and tree.module_file(module, bases)
+        f"{module}:{name}" for module, _, name in [setting.rpartition(".")] if module and tree.module_file(module, bases)
     ]
     there = [entry for path in candidates(kind, tree) for entry in entries(kind, tree, path, bases)]
-    known = [
-        entry
-        for entry in named
-        if tree.module_file(entry.partition(":")[0], bases) and speaks(kind, entry, there)
-    ]
+    known = [entry for entry in named if tree.module_file(entry.partition(":")[0], bases) and speaks(kind, entry, there)]
     ordered = list(dict.fromkeys([*known, *from_setting, *there]))
     if not ordered:
         return "", ()
-    why = (
-        "the Procfile starts it"
-        if known
-        else f"{SETTING[kind]} names it"
-        if from_setting
-        else "the shallowest one"
-    )
+    why = "the Procfile starts it" if known else f"{SETTING[kind]} names it" if from_setting else "the shallowest one"
     others = tuple(e for e in ordered[1:] if e.partition(":")[0] != ordered[0].partition(":")[0])
     return ordered[0], (
         Choice(f"{kind} entry point", ordered[0], why, others, f'{kind} = "..." in nuages.toml'),
@@ -107,9 +95,7 @@ def entries(kind: str, tree: Tree, path: str, bases: list[str]) -> list[str]:
     """`module:name` for each module-level name that holds the callable; `application` first."""
     syntax = tree.syntax(path)
     classes = {
-        n.name
-        for n in ast.walk(syntax)
-        if isinstance(n, ast.ClassDef) and any(mentions(b, FACTORIES[kind]) for b in n.bases)
+        n.name for n in ast.walk(syntax) if isinstance(n, ast.ClassDef) and any(mentions(b, FACTORIES[kind]) for b in n.bases)
     }
     names = [name for node in syntax.body for name in assigned_to(node, FACTORIES[kind] | classes)]
     base = next((b for b in bases if b and path.startswith(f"{b}/")), "")
@@ -120,9 +106,7 @@ def entries(kind: str, tree: Tree, path: str, bases: list[str]) -> list[str]:
 
 def assigned_to(node: ast.stmt, words: set[str]) -> list[str]:
     if isinstance(node, ast.If | ast.Try | ast.With):
-        return [
-            name for child in [*node.body, *getattr(node, "orelse", [])] for name in assigned_to(child, words)
-        ]
+        return [name for child in [*node.body, *getattr(node, "orelse", [])] for name in assigned_to(child, words)]
     if isinstance(node, ast.Assign) and calls(node.value, words):
         return [t.id for t in node.targets if isinstance(t, ast.Name)]
     return []
@@ -133,9 +117,7 @@ def calls(node: ast.expr, words: set[str]) -> bool:
 
 
 def mentions(node: ast.expr, words: set[str]) -> bool:
-    return (isinstance(node, ast.Name) and node.id in words) or (
-        isinstance(node, ast.Attribute) and node.attr in words
-    )
+    return (isinstance(node, ast.Name) and node.id in words) or (isinstance(node, ast.Attribute) and node.attr in words)
 
 
 ENTRY = re.compile(r"(?<![\w./-])([A-Za-z_][\w]*(?:\.[A-Za-z_]\w*)*):([A-Za-z_]\w*)(?![\w/])")
@@ -146,9 +128,7 @@ def entry_in(command: str) -> str:
     found = ENTRY.search(command)
     if found:
         return f"{found.group(1)}:{found.group(2)}"
-    bare = re.search(
-        r"(?<![\w./-])([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*\.[aw]sgi(?:\.application)?)(?![\w/.])", command
-    )
+    bare = re.search(r"(?<![\w./-])([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*\.[aw]sgi(?:\.application)?)(?![\w/.])", command)
     module = bare.group(1).removesuffix(".application") if bare else ""
     return f"{module}:application" if module else ""
 

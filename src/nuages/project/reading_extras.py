@@ -12,14 +12,10 @@ from nuages.project.tree import Tree, is_aside, parent
 
 
 DEPTH = 3  # deeper files belong to parts of the project
-ENV_FILE = re.compile(
-    r"(^|/)(\.env(\.[\w-]+)*|[\w-]*\.env|\.environment|env\.(example|sample|template|dist))$"
-)
+ENV_FILE = re.compile(r"(^|/)(\.env(\.[\w-]+)*|[\w-]*\.env|\.environment|env\.(example|sample|template|dist))$")
 
 
-def read_extras(
-    tree: Tree, manage: str, settings: SettingsChoice, processes: tuple[Process, ...]
-) -> dict[str, Any]:
+def read_extras(tree: Tree, manage: str, settings: SettingsChoice, processes: tuple[Process, ...]) -> dict[str, Any]:
     return {
         "env_files": tuple(p for p in tree.paths if ENV_FILE.search(p) and p.count("/") < DEPTH),
         "frontend": read_frontend(tree, manage),
@@ -40,9 +36,7 @@ def empty_submodules(tree: Tree) -> list[str]:
 def untranslated(tree: Tree) -> tuple[str, ...]:
     """Translations whose compiled file is not in the repository."""
     return tuple(
-        p
-        for p in tree.paths
-        if p.endswith(".po") and "/LC_MESSAGES/" in p and not is_aside(p) and not tree.has(p[:-3] + ".mo")
+        p for p in tree.paths if p.endswith(".po") and "/LC_MESSAGES/" in p and not is_aside(p) and not tree.has(p[:-3] + ".mo")
     )
 
 
@@ -71,11 +65,7 @@ def system_packages(tree: Tree) -> dict[str, str]:
             continue
         text = tree.text(path)
         for name, packages in LIBRARIES.items():
-            if (
-                name not in found
-                and name in text
-                and re.search(IMPORTED % re.escape(name), text, re.MULTILINE)
-            ):
+            if name not in found and name in text and re.search(IMPORTED % re.escape(name), text, re.MULTILINE):
                 found[name] = packages
     return found
 
@@ -96,9 +86,7 @@ DAILY = {
 COMMAND = re.compile(r"manage\.py[\"']?,?[ \t]+[\"']?([a-z][\w-]+)((?:[ \t]+[\w./=:@-]+)*)")
 
 
-def first_start(
-    tree: Tree, settings: SettingsChoice, processes: tuple[Process, ...]
-) -> tuple[tuple[str, str], ...]:
+def first_start(tree: Tree, settings: SettingsChoice, processes: tuple[Process, ...]) -> tuple[tuple[str, str], ...]:
     """Commands that a first start needs, each with why. They are proposed, never run."""
     found: dict[str, str] = {}
     text = "\n".join(tree.text(s.path) for s in settings.sources)
@@ -119,9 +107,7 @@ def first_start(
 
 def starting_scripts(tree: Tree) -> list[str]:
     return [
-        p
-        for p in tree.paths
-        if DEPLOYS.search(p) and not is_aside(p) and not p.endswith("Procfile") and p.count("/") <= DEPTH
+        p for p in tree.paths if DEPLOYS.search(p) and not is_aside(p) and not p.endswith("Procfile") and p.count("/") <= DEPTH
     ]
 
 
@@ -134,23 +120,15 @@ def is_long_running(name: str) -> bool:
     )
 
 
-WRITES = re.compile(
-    r"(?:MEDIA_ROOT|_STORE|_CACHE_DIR|DATA_DIR|UPLOAD\w*|LOG_DIR)\s*=\s*.*?[\"']([\w./-]+)[\"']"
-)
+WRITES = re.compile(r"(?:MEDIA_ROOT|_STORE|_CACHE_DIR|DATA_DIR|UPLOAD\w*|LOG_DIR)\s*=\s*.*?[\"']([\w./-]+)[\"']")
 
 
 def writable(tree: Tree, settings: SettingsChoice) -> tuple[str, ...]:
     """Folders that hold only a .gitignore or .gitkeep are kept in a repository to be written to."""
-    kept = [
-        parent(p)
-        for p in tree.paths
-        if p.rpartition("/")[2] in (".gitkeep", ".keep", ".gitignore") and "/" in p
-    ]
+    kept = [parent(p) for p in tree.paths if p.rpartition("/")[2] in (".gitkeep", ".keep", ".gitignore") and "/" in p]
     only = [f for f in kept if sum(1 for p in tree.paths if p.startswith(f"{f}/")) == 1]
     return tuple(
         dict.fromkeys(
-            f
-            for f in only
-            if not is_aside(f"{f}/x") and "static" not in f and "migrations" not in f and "templates" not in f
+            f for f in only if not is_aside(f"{f}/x") and "static" not in f and "migrations" not in f and "templates" not in f
         )
     )

@@ -87,11 +87,7 @@ def read_package(tree: Tree, path: str) -> dict[str, Any]:
         return {}
     tool = next((name for name in TOOLS if name in tools), "")
     folder = parent(path)
-    bare = (
-        tool == "gulp"
-        and not script
-        and any(tree.has(join(folder, n)) for n in ("gulpfile.js", "gulpfile.mjs"))
-    )
+    bare = tool == "gulp" and not script and any(tree.has(join(folder, n)) for n in ("gulpfile.js", "gulpfile.mjs"))
     if not script and not bare:
         return {}
     lock = next((name for name in LOCKS if tree.has(join(folder, name)) or tree.has(name)), "")
@@ -132,18 +128,12 @@ def find_outputs(tree: Tree, folder: str, script: str) -> list[str]:
     likely = [
         path
         for path in said
-        if path
-        and re.search(r"static|dist|build|bundle|assets|public", path)
-        and "src" not in path.split("/")
+        if path and re.search(r"static|dist|build|bundle|assets|public", path) and "src" not in path.split("/")
     ]
     if likely:
         return list(dict.fromkeys(likely))[:3]
     ignored = tree.text(join(folder, ".gitignore")) + tree.text(".gitignore")
-    return [
-        join(folder, usual)
-        for usual in USUAL
-        if re.search(rf"(^|/){re.escape(usual)}/?$", ignored, re.MULTILINE)
-    ][:1]
+    return [join(folder, usual) for usual in USUAL if re.search(rf"(^|/){re.escape(usual)}/?$", ignored, re.MULTILINE)][:1]
 
 
 def clean(folder: str, said: str) -> str:

@@ -85,9 +85,7 @@ def choose_settings(tree: Tree, manage: str, declared: str) -> SettingsChoice:
     usable = [c for c in ranked if c.score > 0]
     if not usable:
         raise ProjectError(
-            "no settings module found"
-            if not absent
-            else f"the settings module {absent[0]} is not in the project",
+            "no settings module found" if not absent else f"the settings module {absent[0]} is not in the project",
             where=named[absent[0]][0] if absent else manage,
             hint='write settings = "package.module" in nuages.toml',
         )
@@ -100,12 +98,8 @@ def chosen(usable: list[Candidate], absent: tuple[str, ...], named: dict[str, li
     if len(usable) > 1 or absent:
         gone = f"; {absent[0]}, named by {named[absent[0]][0]}, is not in the repository" if absent else ""
         others = tuple(c.module for c in usable[1:])
-        choices.append(
-            Choice("settings", best.module, best.why + gone, others, 'settings = "..." in nuages.toml')
-        )
-    return SettingsChoice(
-        best.module, best.path, tuple(c.module for c in usable), tuple(choices), best.sources, absent
-    )
+        choices.append(Choice("settings", best.module, best.why + gone, others, 'settings = "..." in nuages.toml'))
+    return SettingsChoice(best.module, best.path, tuple(c.module for c in usable), tuple(choices), best.sources, absent)
 
 
 def declared_settings(tree: Tree, declared: str, bases: list[str], known: dict[str, str]) -> SettingsChoice:
@@ -154,9 +148,7 @@ def naming_files(tree: Tree, manage: str) -> Iterator[str]:
     entry = ("wsgi.py", "asgi.py", "celery.py", "celery_app.py", "celeryapp.py")
     for path in tree.paths:
         name = path.rpartition("/")[2]
-        mine = path == manage or (
-            (name in entry or (name.endswith(".py") and "wsgi" in name)) and not is_aside(path)
-        )
+        mine = path == manage or ((name in entry or (name.endswith(".py") and "wsgi" in name)) and not is_aside(path))
         if mine or ((DEPLOYS.search(path) or DESKS.search(path)) and not is_aside(path)):
             yield path
 

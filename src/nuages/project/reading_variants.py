@@ -13,9 +13,7 @@ from nuages.project.tree import Tree
 READERS = re.compile(r"environ|getenv|env\b|config\b|decouple")
 
 
-def production_variant(
-    tree: Tree, settings: SettingsChoice, manage: str
-) -> tuple[dict[str, str], tuple[Choice, ...]]:
+def production_variant(tree: Tree, settings: SettingsChoice, manage: str) -> tuple[dict[str, str], tuple[Choice, ...]]:
     """Variables with the values that choose production: a configuration class, dynaconf's environment, a switch."""
     selectors: dict[str, str] = {}
     choices: list[Choice] = []
@@ -24,17 +22,11 @@ def production_variant(
         name, why = choose_class(own.classes)
         selectors["DJANGO_CONFIGURATION"] = name
         others = tuple(c for c in own.classes if c != name)
-        choices.append(
-            Choice("configuration class", name, why, others, "nuages config set DJANGO_CONFIGURATION=...")
-        )
+        choices.append(Choice("configuration class", name, why, others, "nuages config set DJANGO_CONFIGURATION=..."))
     if any("dynaconf" in s.libraries for s in settings.sources):
         for name, value in dynaconf_switch(tree, settings).items():
             selectors[name] = value
-            choices.append(
-                Choice(
-                    "dynaconf environment", value, f"{name} chooses it", (), f"nuages config set {name}=..."
-                )
-            )
+            choices.append(Choice("dynaconf environment", value, f"{name} chooses it", (), f"nuages config set {name}=..."))
     for source in settings.sources:
         for name, value in switches(tree.syntax(source.path)).items():
             if name not in selectors:
@@ -68,9 +60,7 @@ def choose_class(classes: tuple[str, ...]) -> tuple[str, str]:
             if class_role(name) == wanted:
                 return (
                     name,
-                    "its name says production"
-                    if wanted == "production"
-                    else "no class is named for production",
+                    "its name says production" if wanted == "production" else "no class is named for production",
                 )
     return classes[0], "the first class"
 
@@ -105,15 +95,9 @@ def switches(syntax: ast.Module) -> dict[str, str]:
     for node in ast.walk(syntax):
         if not isinstance(node, ast.Compare) or len(node.ops) != 1:
             continue
-        name = variable_read(node.left) or (
-            held.get(node.left.id, "") if isinstance(node.left, ast.Name) else ""
-        )
+        name = variable_read(node.left) or (held.get(node.left.id, "") if isinstance(node.left, ast.Name) else "")
         for value in constants(node.comparators[0]):
-            if (
-                name
-                and name != "DJANGO_SETTINGS_MODULE"
-                and value.lower() in PRODUCTION | {"heroku", "production"}
-            ):
+            if name and name != "DJANGO_SETTINGS_MODULE" and value.lower() in PRODUCTION | {"heroku", "production"}:
                 found.setdefault(name, value)
     return found
 
@@ -125,11 +109,7 @@ def variable_read(node: ast.expr) -> str:
             return variable_read(node.func.value)
         if READERS.search(ast.unparse(node.func)) and node.args and isinstance(node.args[0], ast.Constant):
             return str(node.args[0].value)
-    if (
-        isinstance(node, ast.Subscript)
-        and "environ" in ast.unparse(node.value)
-        and isinstance(node.slice, ast.Constant)
-    ):
+    if isinstance(node, ast.Subscript) and "environ" in ast.unparse(node.value) and isinstance(node.slice, ast.Constant):
         return str(node.slice.value)
     return ""
 

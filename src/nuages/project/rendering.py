@@ -51,9 +51,7 @@ def about(project: Project) -> Iterator[tuple[str, str]]:
     )
     yield (
         "requirements",
-        " ".join(
-            [files.requirements.kind, *(f for f in files.requirements.files if f != files.requirements.kind)]
-        ),
+        " ".join([files.requirements.kind, *(f for f in files.requirements.files if f != files.requirements.kind)]),
     )
 
 
@@ -89,9 +87,7 @@ def process_line(process: Process) -> str:
 
 def choice_line(choice: Choice) -> str:
     others = (
-        f"; also there: {', '.join(choice.others[:SHOWN])}{' ...' if len(choice.others) > SHOWN else ''}"
-        if choice.others
-        else ""
+        f"; also there: {', '.join(choice.others[:SHOWN])}{' ...' if len(choice.others) > SHOWN else ''}" if choice.others else ""
     )
     override = f"\n  {'':<{LABEL - 2}}otherwise: {choice.override}" if choice.override else ""
     return f"  {choice.what}: {choice.chosen}, since {choice.why}{others}{override}"

@@ -35,9 +35,7 @@ class Scratch:
         return self.root / "probe.json"
 
 
-def make_scratch(
-    root: Path, listing: Iterable[str], place: Path, runtime: Path, files: Mapping[str, str]
-) -> Scratch:
+def make_scratch(root: Path, listing: Iterable[str], place: Path, runtime: Path, files: Mapping[str, str]) -> Scratch:
     """Copy the listed paths and lay out an empty release with the runtime in it."""
     place = place.resolve()  # the probe answers with real paths
     scratch = Scratch(place, place / "source", place / "release")

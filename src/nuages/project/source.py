@@ -60,11 +60,7 @@ def read_source(tree: Tree, path: str) -> Source:
         debug=literal_bool(assigned.get("DEBUG")),
         by_host=chooses_by_host(syntax),
         secret_names=names_feeding_secret_key(syntax),
-        strings={
-            k: v.value
-            for k, v in assigned.items()
-            if isinstance(v, ast.Constant) and isinstance(v.value, str)
-        },
+        strings={k: v.value for k, v in assigned.items() if isinstance(v, ast.Constant) and isinstance(v.value, str)},
     )
 
 
@@ -75,13 +71,9 @@ def assignments(syntax: ast.Module) -> Iterator[tuple[str, ast.expr | None]]:
             for target in node.targets:
                 names = target.elts if isinstance(target, ast.Tuple | ast.List) else [target]
                 yield from ((n.id, node.value) for n in names if isinstance(n, ast.Name) and n.id.isupper())
-        elif (
-            isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.target.id.isupper()
-        ):
+        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.target.id.isupper():
             yield node.target.id, node.value
-        elif (
-            isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name) and node.target.id.isupper()
-        ):
+        elif isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name) and node.target.id.isupper():
             yield node.target.id, None
 
 
@@ -111,11 +103,7 @@ def star_imports(syntax: ast.Module) -> Iterator[str]:
 def inclusions(syntax: ast.Module) -> Iterator[str]:
     """`include("components/base.py", optional("local.py"))` of django-split-settings, and `exec(open("x.py").read())`."""
     for node in ast.walk(syntax):
-        if (
-            isinstance(node, ast.Call)
-            and isinstance(node.func, ast.Name)
-            and node.func.id in ("include", "exec", "execfile")
-        ):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("include", "exec", "execfile"):
             yield from (
                 c.value
                 for c in ast.walk(node)
@@ -131,17 +119,13 @@ def chooses_by_host(syntax: ast.Module) -> bool:
     calls = [n for n in ast.walk(syntax) if isinstance(n, ast.Assign) and asks_host(n.value)]
     held = {target.id for call in calls for target in call.targets if isinstance(target, ast.Name)}
     tests = [n.test for n in ast.walk(syntax) if isinstance(n, ast.If | ast.IfExp)]
-    return any(
-        asks_host(test) or any(isinstance(n, ast.Name) and n.id in held for n in ast.walk(test))
-        for test in tests
-    )
+    return any(asks_host(test) or any(isinstance(n, ast.Name) and n.id in held for n in ast.walk(test)) for test in tests)
 
 
 def asks_host(node: ast.expr) -> bool:
     called = (c.func for c in ast.walk(node) if isinstance(c, ast.Call))
     return any(
-        isinstance(f, ast.Attribute | ast.Name)
-        and (f.attr if isinstance(f, ast.Attribute) else f.id) in HOST_NAME
+        isinstance(f, ast.Attribute | ast.Name) and (f.attr if isinstance(f, ast.Attribute) else f.id) in HOST_NAME
         for f in called
     )
 
@@ -162,9 +146,7 @@ def names_feeding_secret_key(syntax: ast.Module) -> tuple[str, ...]:
     for name, value in assignments(syntax):
         if name != "SECRET_KEY" or value is None:
             continue
-        strings = [
-            c.value for c in ast.walk(value) if isinstance(c, ast.Constant) and isinstance(c.value, str)
-        ]
+        strings = [c.value for c in ast.walk(value) if isinstance(c, ast.Constant) and isinstance(c.value, str)]
         found += [s for s in strings if VARIABLE.fullmatch(s)]
         if is_value_of_configurations(value):
             found.append("DJANGO_SECRET_KEY")
@@ -193,11 +175,7 @@ def resolve(tree: Tree, source: Source, imported: str, bases: list[str]) -> str:
     for _ in range(level):
         folder = parent(folder)
     rest = imported.lstrip(".")
-    return (
-        tree.module_file(rest, [folder])
-        if rest
-        else (f"{folder}/__init__.py" if tree.has(f"{folder}/__init__.py") else "")
-    )
+    return tree.module_file(rest, [folder]) if rest else (f"{folder}/__init__.py" if tree.has(f"{folder}/__init__.py") else "")
 
 
 def chain(tree: Tree, path: str, bases: list[str]) -> list[Source]:

@@ -89,9 +89,7 @@ class Tree:
 
 def walk(root: Path) -> Iterator[str]:
     for folder, names, files in os.walk(root):
-        names[:] = sorted(
-            n for n in names if n not in SKIPPED and not os.path.exists(f"{folder}/{n}/pyvenv.cfg")
-        )
+        names[:] = sorted(n for n in names if n not in SKIPPED and not os.path.exists(f"{folder}/{n}/pyvenv.cfg"))
         relative = os.path.relpath(folder, root).replace(os.sep, "/")
         prefix = "" if relative == "." else f"{relative}/"
         yield from (prefix + name for name in files)

@@ -71,11 +71,7 @@ def teach_configurations(importer, executing, early_loader, lay_over, finder):
     """`importer` is the module configurations.importer, whose finder stands before ours and whose loader turns a class
     into the settings module: substitute in the source it reads, and lay over what it made."""
     theirs = next(
-        (
-            value
-            for name, value in vars(importer).items()
-            if name in ("ConfigurationFinder", "ConfigurationImporter")
-        ),
+        (value for name, value in vars(importer).items() if name in ("ConfigurationFinder", "ConfigurationImporter")),
         None,
     )
     find = getattr(theirs, "find_spec", None)

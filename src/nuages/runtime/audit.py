@@ -59,6 +59,4 @@ def collect(check, project, found):
         found.extend(check(project))
     except (Exception, SystemExit) as error:
         name = check.__name__.replace("_", " ")
-        found.append(
-            finding("settings.N002", "unknown", "the check could not run: %s (%s)" % (name, told(error)))
-        )
+        found.append(finding("settings.N002", "unknown", "the check could not run: %s (%s)" % (name, told(error))))

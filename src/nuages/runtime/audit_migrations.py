@@ -11,9 +11,7 @@ from .audit_project import finding, listed, told
 
 APP = re.compile(r"^Migrations for '([^']+)':")
 # Without these operations the database lacks what every query of the model names.
-CREATES = re.compile(
-    r"^\s+(?:[-+~]\s+)?((?:Add field|Create model|Rename field|Rename model|Create proxy model)\b.*)"
-)
+CREATES = re.compile(r"^\s+(?:[-+~]\s+)?((?:Add field|Create model|Rename field|Rename model|Create proxy model)\b.*)")
 # What it says instead of asking for a default when nobody is there to answer.
 REFUSED = re.compile(r"Field '([^']+)' on model '([^']+)' not migrated: it is impossible to (add|change)")
 
@@ -90,9 +88,7 @@ def required_field(project, field, model, verb):
         return
     hint = "python manage.py makemigrations %s asks for the value of the rows that exist" % owners[0]
     if verb == "add":
-        yield finding(
-            "migrations.N001", "error", "%s.%s is in no migration" % (model, field), owners[0], hint
-        )
+        yield finding("migrations.N001", "error", "%s.%s is in no migration" % (model, field), owners[0], hint)
     else:
         yield finding(
             "migrations.N002",

@@ -90,9 +90,7 @@ def cause(status):
     from django.core.exceptions import PermissionDenied, SuspiciousOperation
     from django.http import Http404
 
-    return {404: Http404, 403: PermissionDenied, 400: SuspiciousOperation, 500: AskedError}[status](
-        "asked by the audit"
-    )
+    return {404: Http404, 403: PermissionDenied, 400: SuspiciousOperation, 500: AskedError}[status]("asked by the audit")
 
 
 class AskedError(Exception):
@@ -120,11 +118,7 @@ def is_fault(error):
 
 def is_wrong_handler(error):
     """`def handler404(request)` without the exception: Django's call itself fails."""
-    return (
-        isinstance(error, TypeError)
-        and "positional argument" in str(error)
-        and last_file(error).endswith("exception.py")
-    )
+    return isinstance(error, TypeError) and "positional argument" in str(error) and last_file(error).endswith("exception.py")
 
 
 def last_file(error):

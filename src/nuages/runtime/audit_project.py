@@ -45,9 +45,7 @@ class Project:
 
 def read_policy():
     try:
-        with open(
-            os.path.join(os.environ.get("NUAGES_RELEASE", ""), "policy.json"), encoding="utf-8"
-        ) as file:
+        with open(os.path.join(os.environ.get("NUAGES_RELEASE", ""), "policy.json"), encoding="utf-8") as file:
             return json.load(file)
     except (OSError, ValueError):
         return {}

@@ -35,16 +35,10 @@ REMOVED = {
 def cross_origin_with_cookies(project):
     from django.conf import settings
 
-    open_to_all = getattr(settings, "CORS_ALLOW_ALL_ORIGINS", False) or getattr(
-        settings, "CORS_ORIGIN_ALLOW_ALL", False
-    )
+    open_to_all = getattr(settings, "CORS_ALLOW_ALL_ORIGINS", False) or getattr(settings, "CORS_ORIGIN_ALLOW_ALL", False)
     active = any("corsheaders" in m for m in settings.MIDDLEWARE)
     if active and open_to_all and getattr(settings, "CORS_ALLOW_CREDENTIALS", False):
-        leaks = (
-            str(settings.SESSION_COOKIE_SAMESITE).lower() == "none"
-            if settings.SESSION_COOKIE_SAMESITE
-            else "none"
-        )
+        leaks = str(settings.SESSION_COOKIE_SAMESITE).lower() == "none" if settings.SESSION_COOKIE_SAMESITE else "none"
         what = "every website may read answers made with the visitor's cookies"
         if not leaks:
             what = "every origin is allowed with credentials; only SameSite keeps other websites from reading as the visitor"
@@ -63,9 +57,7 @@ def pickled_sessions(project):
     if str(settings.SESSION_SERIALIZER).endswith("PickleSerializer"):
         signed = settings.SESSION_ENGINE.endswith("signed_cookies")
         what = "sessions are pickled" + (
-            " into cookies: who learns the key runs code on the server"
-            if signed
-            else ": who can write to their store runs code"
+            " into cookies: who learns the key runs code on the server" if signed else ": who can write to their store runs code"
         )
         yield finding(
             "security.N005",
@@ -96,8 +88,7 @@ def debug_tools(project):
     for package, name in TOOLS.items():
         active = [m for m in settings.MIDDLEWARE if m.partition(".")[0] == package]
         if not active or (
-            package == "debug_toolbar"
-            and not getattr(settings, "DEBUG_TOOLBAR_CONFIG", {}).get("SHOW_TOOLBAR_CALLBACK")
+            package == "debug_toolbar" and not getattr(settings, "DEBUG_TOOLBAR_CONFIG", {}).get("SHOW_TOOLBAR_CALLBACK")
         ):
             continue  # the toolbar's own callback shows it only under DEBUG
         if package == "silk" and routed("silk") and not getattr(settings, "SILKY_AUTHENTICATION", False):
@@ -147,15 +138,11 @@ def atomic_requests_with_async_views(project):
         return
     named = []
     for view in views():
-        is_async = iscoroutinefunction(view) or bool(
-            getattr(getattr(view, "view_class", None), "view_is_async", False)
-        )
+        is_async = iscoroutinefunction(view) or bool(getattr(getattr(view, "view_class", None), "view_is_async", False))
         if is_async and not (set(atomic) <= set(getattr(view, "_non_atomic_requests", ()))):
             named.append("%s.%s" % (view.__module__, getattr(view, "__name__", "?")))
     if named:
-        what = "ATOMIC_REQUESTS does not work with async views; every request to these fails: %s" % listed(
-            named
-        )
+        what = "ATOMIC_REQUESTS does not work with async views; every request to these fails: %s" % listed(named)
         yield finding(
             "database.N002",
             "error",
@@ -173,15 +160,12 @@ def source_is_published(project):
 
     source = os.path.realpath(getattr(sys.modules.get(module), "__file__", None) or "")
     folders = [
-        (d[1] if isinstance(d, (tuple, list)) else d, "STATICFILES_DIRS")
-        for d in getattr(settings, "STATICFILES_DIRS", ())
+        (d[1] if isinstance(d, (tuple, list)) else d, "STATICFILES_DIRS") for d in getattr(settings, "STATICFILES_DIRS", ())
     ]
     folders.append((settings.MEDIA_ROOT, "MEDIA_ROOT"))
     for folder, name in folders:
         if folder and source and source.startswith(os.path.realpath(str(folder)) + os.sep):
-            what = "%s holds the settings module: the project's source would be published" % project.relative(
-                folder
-            )
+            what = "%s holds the settings module: the project's source would be published" % project.relative(folder)
             yield finding("static.N004", "error", what, name, "keep static files in a folder of their own")
 
 
@@ -234,9 +218,7 @@ def mail(project):
         name = mail_backend()
     except Exception as error:
         if type(error).__name__ == "MailerDoesNotExist":
-            yield finding(
-                "errors.N006", "info", "mail is not configured", "MAILERS", "nuages config set EMAIL_HOST=..."
-            )
+            yield finding("errors.N006", "info", "mail is not configured", "MAILERS", "nuages config set EMAIL_HOST=...")
         else:
             hint = "sending mail, as for a password reset, would be a server error"
             yield finding(

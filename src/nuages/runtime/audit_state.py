@@ -46,30 +46,22 @@ def databases_in_files(project):
     from django.conf import settings
 
     aliases = [
-        a
-        for a, d in settings.DATABASES.items()
-        if "sqlite" in str(d.get("ENGINE")) or "spatialite" in str(d.get("ENGINE"))
+        a for a, d in settings.DATABASES.items() if "sqlite" in str(d.get("ENGINE")) or "spatialite" in str(d.get("ENGINE"))
     ]
     if aliases:
         hint = "right for one server; before a second one: DATABASE_URL of a database server"
-        yield finding(
-            "state.N002", "info", "SQLite is the database of: %s" % listed(aliases), "DATABASES", hint
-        )
+        yield finding("state.N002", "info", "SQLite is the database of: %s" % listed(aliases), "DATABASES", hint)
 
 
 def channel_layers(project):
     from django.conf import settings
 
     layers = getattr(settings, "CHANNEL_LAYERS", None) or {}
-    aliases = [
-        alias for alias, layer in layers.items() if str(layer.get("BACKEND")).endswith("InMemoryChannelLayer")
-    ]
+    aliases = [alias for alias, layer in layers.items() if str(layer.get("BACKEND")).endswith("InMemoryChannelLayer")]
     if aliases:
         many = workers(project) > 1
         hint = "channels_redis carries messages between processes (REDIS_URL)"
-        what = "messages of the in-memory channel layer stay in one process" + (
-            ", and there are several" if many else ""
-        )
+        what = "messages of the in-memory channel layer stay in one process" + (", and there are several" if many else "")
         yield finding("state.N003", "warning" if many else "info", what, "CHANNEL_LAYERS", hint)
 
 
@@ -99,9 +91,7 @@ def caches_of_one_process(project):
     files = [a for a, c in settings.CACHES.items() if c.get("BACKEND") == FILES]
     if locmem:
         hint = "set CACHE_URL or REDIS_URL to share one; throttling and locks kept in a cache count per process until then"
-        yield finding(
-            "caches.N001", "info", "each process has its own cache: %s" % listed(locmem), "CACHES", hint
-        )
+        yield finding("caches.N001", "info", "each process has its own cache: %s" % listed(locmem), "CACHES", hint)
     if files:
         hint = "slow with many entries, and pickles are read from it: set CACHE_URL or REDIS_URL"
         yield finding(
@@ -135,9 +125,7 @@ def sessions_that_get_lost(project):
             "set CACHE_URL or REDIS_URL, or SESSION_ENGINE to the cached_db backend",
         )
     if used and engine == "django.contrib.sessions.backends.file":
-        yield finding(
-            "caches.N004", "info", "sessions are files on this machine", "SESSION_ENGINE", SECOND_SERVER
-        )
+        yield finding("caches.N004", "info", "sessions are files on this machine", "SESSION_ENGINE", SECOND_SERVER)
 
 
 def caches_load(project):
@@ -187,12 +175,7 @@ def connections(project):
                 where,
                 "set CONN_MAX_AGE to 0: the pool keeps connections",
             )
-        elif (
-            not pooled
-            and not persistent
-            and not asgi
-            and ("postgres" in engine or "mysql" in engine or "postgis" in engine)
-        ):
+        elif not pooled and not persistent and not asgi and ("postgres" in engine or "mysql" in engine or "postgis" in engine):
             yield finding(
                 "database.N001",
                 "info",

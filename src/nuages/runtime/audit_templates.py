@@ -69,11 +69,7 @@ def own_templates(project, engines):
                 continue
             for parent, _, names in os.walk(folder):
                 for path in (os.path.join(parent, name) for name in names if name.lower().endswith(TEXT)):
-                    if (
-                        project.owns(path)
-                        and os.path.getsize(path) <= BIG
-                        and (path in found or len(found) < MOST)
-                    ):
+                    if project.owns(path) and os.path.getsize(path) <= BIG and (path in found or len(found) < MOST):
                         name = os.path.relpath(path, folder).replace(os.sep, "/")
                         found.setdefault(path, []).append((engine, name))
     return found

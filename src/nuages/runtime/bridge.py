@@ -77,13 +77,7 @@ def keep_through_rebuilds(editor_class, kept):
 
 
 def is_bridged(editor, field):
-    if (
-        field.many_to_many
-        or field.null
-        or field.primary_key
-        or field.unique
-        or getattr(field, "generated", False)
-    ):
+    if field.many_to_many or field.null or field.primary_key or field.unique or getattr(field, "generated", False):
         return False
     has_db_default = getattr(field, "has_db_default", None)
     if has_db_default and has_db_default():
@@ -128,8 +122,7 @@ def drop_defaults(alias, path):
             with connection.cursor() as cursor:
                 if has_column(connection, cursor, entry["table"], entry["column"]):
                     cursor.execute(
-                        "ALTER TABLE %s ALTER COLUMN %s DROP DEFAULT"
-                        % (quote(entry["table"]), quote(entry["column"]))
+                        "ALTER TABLE %s ALTER COLUMN %s DROP DEFAULT" % (quote(entry["table"]), quote(entry["column"]))
                     )
                     yield "%(table)s.%(column)s  default dropped" % entry
     os.remove(path)

@@ -13,9 +13,7 @@ import time
 
 logger = logging.getLogger("nuages.cache")
 QUIET_SECONDS = 30
-REST_SECONDS = (
-    1  # after a failure the server is not asked for that long: a hang costs one time-out, not one per key
-)
+REST_SECONDS = 1  # after a failure the server is not asked for that long: a hang costs one time-out, not one per key
 _last = {"told": 0.0}
 _resting = {}  # server -> until when; shared by threads, so that a hang costs one of them
 
@@ -68,9 +66,7 @@ def _miss(name, args, kwargs):
 
 
 def _made_safe(base, failures):
-    methods = {
-        name: _safe(name, getattr(base, name), failures) for name in ("get", *MISSES) if hasattr(base, name)
-    }
+    methods = {name: _safe(name, getattr(base, name), failures) for name in ("get", *MISSES) if hasattr(base, name)}
     return type("Safe", (base,), methods)
 
 

@@ -19,7 +19,9 @@ def dump(connection, path):
         return dump_sqlite(str(connection.settings_dict["NAME"]), path + ".sqlite3")
     if connection.vendor == "postgresql":
         return dump_postgresql(connection.settings_dict, path + ".dump")
-    raise ValueError('snapshots of %s are not taken yet: take one yourself, and set migrations.snapshot = "never"' % connection.vendor)
+    raise ValueError(
+        'snapshots of %s are not taken yet: take one yourself, and set migrations.snapshot = "never"' % connection.vendor
+    )
 
 
 def dump_sqlite(database, path):
@@ -87,7 +89,15 @@ def main():
         connection = connections[options.database]
         path = dump(connection, options.to) if options.to else restore(connection, options.restore)
     except (ValueError, OSError) as error:
-        print(json.dumps({"error": "the snapshot failed" if options.to else "the snapshot was not put back", "detail": str(error), "hint": "nothing was changed"}))
+        print(
+            json.dumps(
+                {
+                    "error": "the snapshot failed" if options.to else "the snapshot was not put back",
+                    "detail": str(error),
+                    "hint": "nothing was changed",
+                }
+            )
+        )
         return 1
     print(path)
     return 0

@@ -49,9 +49,7 @@ class _Rewriter:
         if isinstance(node, (ast.Assign, ast.AnnAssign)):
             return self.assignment(node)
         if isinstance(node, ast.ImportFrom):
-            return [node] + [
-                self.false(a.asname or a.name, node) for a in node.names if self.is_debug(a.asname or a.name)
-            ]
+            return [node] + [self.false(a.asname or a.name, node) for a in node.names if self.is_debug(a.asname or a.name)]
         if isinstance(node, ast.ClassDef) and not (self.in_settings and not _is_enum(node)):
             return [node]
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
@@ -89,9 +87,7 @@ class _Rewriter:
     def false(self, name, node):
         self.replaced.append((name, node.lineno))
         target = ast.copy_location(ast.Name(id=name, ctx=ast.Store()), node)
-        return ast.copy_location(
-            ast.Assign(targets=[target], value=_constant(False, node), lineno=node.lineno), node
-        )
+        return ast.copy_location(ast.Assign(targets=[target], value=_constant(False, node), lineno=node.lineno), node)
 
 
 def _constant(value, node):

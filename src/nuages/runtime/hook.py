@@ -53,12 +53,7 @@ class SettingsFinder:
         wanted = self.wanted()
         is_settings = name in wanted
         is_adapter = name == "configurations.importer"
-        if not (
-            is_settings
-            or is_adapter
-            or getattr(_state, "executing", 0)
-            or self.in_settings_package(name, wanted)
-        ):
+        if not (is_settings or is_adapter or getattr(_state, "executing", 0) or self.in_settings_package(name, wanted)):
             return None
         spec = self.find_behind(name, path, target)
         if spec is None or spec.loader is None or not hasattr(spec.loader, "exec_module"):
@@ -104,9 +99,7 @@ class SettingsFinder:
         secret = "" if "SECRET_KEY" in untouched else os.environ.get("NUAGES_SECRET_KEY", "")
         if not early.worth_reading(source):
             return None
-        code, replaced = early.substituted(
-            source, filename, secret, in_settings, debug="DEBUG" not in untouched
-        )
+        code, replaced = early.substituted(source, filename, secret, in_settings, debug="DEBUG" not in untouched)
         RECORD["early"] += [{"setting": name, "file": filename, "line": line} for name, line in replaced]
         return code if replaced else None
 
@@ -191,9 +184,7 @@ def lay_over(module, finder):
     holder = adapters.holder_of(module)
     result = overlay.apply(holder.values(), finder.policy, os.environ, RECORD["early"])
     holder.write(result.values)
-    RECORD.update(
-        changes=result.changes, expected=result.expected, errors=result.errors, module=module.__name__
-    )
+    RECORD.update(changes=result.changes, expected=result.expected, errors=result.errors, module=module.__name__)
     RECORD["marker"] = overlay.marker_of(finder.policy)
     holder.mark(MARKER, RECORD["marker"])
     write_back(before, result.values, finder.companions)

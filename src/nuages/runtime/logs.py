@@ -107,13 +107,7 @@ class JsonFormatter(logging.Formatter):
         ident = request_id()
         if ident:
             row["request_id"] = ident
-        row.update(
-            {
-                name: value
-                for name, value in vars(record).items()
-                if name not in ATTRIBUTES and name not in row
-            }
-        )
+        row.update({name: value for name, value in vars(record).items() if name not in ATTRIBUTES and name not in row})
         if _telling(record):
             row["exception"] = self.formatException(record.exc_info)
         return json.dumps(row, default=str, ensure_ascii=False)
@@ -124,6 +118,4 @@ def _telling(record):
 
 
 def _time(record):
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + ".%03dZ" % (
-        record.created % 1 * 1000
-    )
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + ".%03dZ" % (record.created % 1 * 1000)

@@ -33,9 +33,7 @@ def _describe(operation, migration, before, after, connection, tables, created):
         "reduces_to_sql": bool(getattr(operation, "reduces_to_sql", True)),
     }
     facts["skipped"] = not allowed(operation, app, before, after, connection)
-    extra = safely(
-        lambda: DESCRIBE.get(facts["kind"], _nothing)(operation, app, before, after, connection), {}
-    )
+    extra = safely(lambda: DESCRIBE.get(facts["kind"], _nothing)(operation, app, before, after, connection), {})
     facts.update(extra)
     table = facts.get("table", "")
     facts["created"] = bool(table) and table in created
@@ -119,9 +117,7 @@ def _create_model(operation, app, before, after, connection):
     through = [f.remote_field.through._meta for f in meta.local_many_to_many]
     facts["also"] = [m.db_table for m in through if m.auto_created]
     facts["unmanaged"] = not meta.managed or meta.proxy
-    facts["references"] = [
-        f.remote_field.model._meta.db_table for f in meta.local_concrete_fields if has_foreign_key(f)
-    ]
+    facts["references"] = [f.remote_field.model._meta.db_table for f in meta.local_concrete_fields if has_foreign_key(f)]
     return facts
 
 
@@ -223,8 +219,7 @@ def _run_python(operation, app, before, after, connection):
     text = safely(lambda: inspect.getsource(code), "")
     models = re.findall(r"get_model\(\s*['\"]([\w.]+)['\"](?:\s*,\s*['\"](\w+)['\"])?", text)
     return {
-        "function": "%s.%s"
-        % (getattr(code, "__module__", ""), getattr(code, "__qualname__", type(code).__name__)),
+        "function": "%s.%s" % (getattr(code, "__module__", ""), getattr(code, "__qualname__", type(code).__name__)),
         "noop": code is type(operation).noop or getattr(code, "__name__", "") == "noop",
         "touches": sorted({".".join(filter(None, pair)).lower() for pair in models}),
         "deletes": ".delete(" in text,

@@ -117,11 +117,7 @@ def apply(values, policy, environ, early=()):
                 _change(view, result, name, new, reason)
     for name, new in overrides.items():
         _change(view, result, name, kept_type(view.get(name), new), "[settings] in nuages.toml says so")
-    result.values = {
-        name: value
-        for name, value in view.values.items()
-        if name not in view.own or value is not view.own[name]
-    }
+    result.values = {name: value for name, value in view.values.items() if name not in view.own or value is not view.own[name]}
     _as_code(view, result)
     result.expected = {
         name: _copied(view.get(name)) for name in READ_BACK if (name in view.values or name == "DEBUG") and name not in left
@@ -163,9 +159,7 @@ def _change(view, result, name, new, reason):
         "new": masking.shown(name, new),
         "reason": reason,
     }
-    earlier = next(
-        (change for change in result.changes if change["setting"] == name and not change.get("note")), None
-    )
+    earlier = next((change for change in result.changes if change["setting"] == name and not change.get("note")), None)
     if earlier is None:
         result.changes.append(row)
     else:

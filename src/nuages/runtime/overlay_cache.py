@@ -35,9 +35,7 @@ def cache_from_url(view):
     name = "CACHE_URL" if view.env("CACHE_URL") else "REDIS_URL"
     caches = dict(view.get("CACHES") or {})
     default = caches.get("default") or {}
-    if default and not str(default.get("BACKEND", "")).endswith(
-        ("LocMemCache", "DummyCache", "FileBasedCache")
-    ):
+    if default and not str(default.get("BACKEND", "")).endswith(("LocMemCache", "DummyCache", "FileBasedCache")):
         if name == "CACHE_URL" and url not in str(default.get("LOCATION")):
             yield (
                 "CACHES",
@@ -49,11 +47,7 @@ def cache_from_url(view):
     if problem:
         yield "CACHES", NOTE, "%s is given, but %s" % (name, problem)
         return
-    kept = {
-        key: value
-        for key, value in default.items()
-        if key in ("KEY_PREFIX", "TIMEOUT", "VERSION", "KEY_FUNCTION")
-    }
+    kept = {key: value for key, value in default.items() if key in ("KEY_PREFIX", "TIMEOUT", "VERSION", "KEY_FUNCTION")}
     yield (
         "CACHES",
         {**caches, "default": {**kept, **entry}},

@@ -67,9 +67,7 @@ class _Writer:
             parts = [
                 (
                     "",
-                    self.changed(
-                        "%s[%d]" % (path, index), old[index] if index < len(old) else ABSENT, item, key
-                    ),
+                    self.changed("%s[%d]" % (path, index), old[index] if index < len(old) else ABSENT, item, key),
                 )
                 for index, item in enumerate(new)
             ]
@@ -99,9 +97,7 @@ class _Writer:
         if value in self.known:
             return 'os.environ["%s"]' % self.known[value]
         if value and (masking.is_secret(key or self.setting) or masking.masked("", value) != value):
-            default = "_".join(
-                part for part in (self.setting, key if isinstance(key, str) else "") if part
-            ).upper()
+            default = "_".join(part for part in (self.setting, key if isinstance(key, str) else "") if part).upper()
             return 'os.environ["%s"]' % ENV_NAMES.get((self.setting, key), default)
         return repr(value)
 
@@ -114,9 +110,5 @@ def _laid_out(node, depth, before=0):
     if "\n" not in flat and len(flat) + before + 4 * depth <= WIDTH:
         return flat
     pad = "    " * (depth + 1)
-    lines = [
-        pad + prefix + _laid_out(part, depth + 1, len(prefix)) + ","
-        for prefix, part in parts
-        if prefix or part
-    ]
+    lines = [pad + prefix + _laid_out(part, depth + 1, len(prefix)) + "," for prefix, part in parts if prefix or part]
     return "\n".join([opening, *lines, "    " * depth + closing])

@@ -45,16 +45,8 @@ def secret_key(view):
     if key and key != generated and _from_environment(view, key):
         yield "SECRET_KEY", NOTE, "yours, from the environment"
         return
-    encrypting = [
-        app
-        for app in ENCRYPTING
-        if any(str(name).split(".")[0] == app for name in view.get("INSTALLED_APPS") or ())
-    ]
-    warning = (
-        "; CAREFUL: %s encrypts rows with it, keep it (nuages config set)" % encrypting[0]
-        if encrypting
-        else ""
-    )
+    encrypting = [app for app in ENCRYPTING if any(str(name).split(".")[0] == app for name in view.get("INSTALLED_APPS") or ())]
+    warning = "; CAREFUL: %s encrypts rows with it, keep it (nuages config set)" % encrypting[0] if encrypting else ""
     why = "generated once and kept out of the source" if key else "the project has none; generated once"
     yield "SECRET_KEY", generated, why + warning
     fallbacks = _json_list(view.env("NUAGES_SECRET_KEY_FALLBACKS"))

@@ -56,13 +56,7 @@ def merged(old, new):
     before, after = family(old.get("ENGINE", "")), family(new["ENGINE"])
     if before == after:
         entry = {**old, **{key: new.get(key, "") for key in IDENTITY}}
-        entry.update(
-            {
-                key: value
-                for key, value in new.items()
-                if key.isupper() and key not in ("ENGINE", "OPTIONS", *IDENTITY)
-            }
-        )
+        entry.update({key: value for key, value in new.items() if key.isupper() and key not in ("ENGINE", "OPTIONS", *IDENTITY)})
         options = {**(old.get("OPTIONS") or {}), **new.get("OPTIONS", {})}
         options.pop("service", None)
         if options:
@@ -95,11 +89,7 @@ def sqlite_in_data_dir(view):
     databases = view.get("DATABASES") or {}
     changed, taken = {}, set()
     for alias, entry in databases.items():
-        name = (
-            entry.get("NAME")
-            if isinstance(entry, dict) and family(entry.get("ENGINE", "")) == "sqlite"
-            else None
-        )
+        name = entry.get("NAME") if isinstance(entry, dict) and family(entry.get("ENGINE", "")) == "sqlite" else None
         if not name or _in_memory(name):
             continue
         if view.in_project(name):
@@ -172,9 +162,7 @@ def _persistent(view, entry):
     if view.asgi or (entry.get("OPTIONS") or {}).get("pool"):
         if age == 0:
             return entry, []
-        return {**entry, "CONN_MAX_AGE": 0}, [
-            "persistent connections pile up under ASGI and clash with a pool"
-        ]
+        return {**entry, "CONN_MAX_AGE": 0}, ["persistent connections pile up under ASGI and clash with a pool"]
     new, reasons = dict(entry), []
     if "CONN_MAX_AGE" not in entry:
         new["CONN_MAX_AGE"] = 60

@@ -24,12 +24,7 @@ REPLACED = {
 
 def static_root(view):
     old = view.get("STATIC_ROOT")
-    if (
-        old
-        and view.in_project(old)
-        and _holds_files(view, old)
-        and COMMITTED not in (view.get("STATICFILES_FINDERS") or ())
-    ):
+    if old and view.in_project(old) and _holds_files(view, old) and COMMITTED not in (view.get("STATICFILES_FINDERS") or ()):
         finders = view.get("STATICFILES_FINDERS") or []
         yield (
             "STATICFILES_FINDERS",
@@ -113,11 +108,7 @@ def _why_left(backend):
 def default_storage(view):
     """STORAGES replaces Django's default as a whole: one without "default" leaves uploads without a home."""
     storages = view.get("STORAGES")
-    if (
-        view.django < (4, 2)
-        or not (view.sets("STORAGES") or "STORAGES" in view.values)
-        or "default" in storages
-    ):
+    if view.django < (4, 2) or not (view.sets("STORAGES") or "STORAGES" in view.values) or "default" in storages:
         return
     backend = view.own.get("DEFAULT_FILE_STORAGE") or LOCAL
     yield (
@@ -149,16 +140,10 @@ def media_root(view):
 def _moved_along(view, old, new):
     """Settings derived from MEDIA_ROOT (thumbnails, protected files) follow it."""
     for name, value in view.own.items():
-        if (
-            name in ("MEDIA_ROOT", "STATIC_ROOT", "BASE_DIR")
-            or not isinstance(value, (str, os.PathLike))
-            or not str(value)
-        ):
+        if name in ("MEDIA_ROOT", "STATIC_ROOT", "BASE_DIR") or not isinstance(value, (str, os.PathLike)) or not str(value):
             continue
         text = os.fspath(value)
-        if isinstance(text, str) and (
-            text.rstrip("/") == old.rstrip("/") or text.startswith(old.rstrip("/") + os.sep)
-        ):
+        if isinstance(text, str) and (text.rstrip("/") == old.rstrip("/") or text.startswith(old.rstrip("/") + os.sep)):
             yield (
                 name,
                 kept_type(value, new + text[len(old.rstrip("/")) :]),

@@ -25,9 +25,7 @@ def allowed_hosts(view):
     old = view.get("ALLOWED_HOSTS") or []
     old = [old] if isinstance(old, str) else old
     own = [host for host in old if host and host != "*"]
-    ours = [
-        domain[1:] if domain.startswith("*.") else domain for domain in view.domains
-    ] or LOOPBACK + _bound(view)
+    ours = [domain[1:] if domain.startswith("*.") else domain for domain in view.domains] or LOOPBACK + _bound(view)
     new = own + [host for host in ours if host not in own]
     reason = "the declared domains" if view.domains else NO_DOMAIN
     if "*" in old:
@@ -49,15 +47,9 @@ def trusted_origins(view):
     own = [origin for origin in view.get("CSRF_TRUSTED_ORIGINS") or [] if origin]
     port = view.policy.get("port") or 80
     if view.django < (4, 0):
-        new = own + [
-            host for host in (d[1:] if d.startswith("*.") else d for d in view.domains) if host not in own
-        ]
+        new = own + [host for host in (d[1:] if d.startswith("*.") else d for d in view.domains) if host not in own]
     else:
-        own = [
-            each
-            for origin in own
-            for each in ([origin] if "://" in origin else ["https://" + origin, "http://" + origin])
-        ]
+        own = [each for origin in own for each in ([origin] if "://" in origin else ["https://" + origin, "http://" + origin])]
         ours = ["https://" + domain for domain in view.domains]
         if not view.tls:
             ours += [
@@ -77,9 +69,7 @@ def trusted_origins(view):
 
 def security_middleware(view):
     middleware = view.get("MIDDLEWARE") or []
-    if SECURITY not in middleware and not any(
-        str(name).endswith("SecurityMiddleware") for name in middleware
-    ):
+    if SECURITY not in middleware and not any(str(name).endswith("SecurityMiddleware") for name in middleware):
         yield (
             "MIDDLEWARE",
             _like(middleware, [SECURITY, *middleware]),
@@ -169,11 +159,7 @@ def public_urls(view):
     if not view.domains:
         return
     for name, value in sorted(view.own.items()):
-        if (
-            isinstance(value, (str, os.PathLike))
-            and PUBLIC_URL.match(name)
-            and PLACEHOLDER.search(str(value))
-        ):
+        if isinstance(value, (str, os.PathLike)) and PUBLIC_URL.match(name) and PLACEHOLDER.search(str(value)):
             yield name, NOTE, "still a placeholder; the site is %s" % view.domains[0]
 
 

@@ -22,10 +22,7 @@ def logging(view):
         HANDLER: {"()": "nuages_runtime.logs.%sFormatter" % style.capitalize()},
     }
     new["handlers"] = {**(old.get("handlers") or {}), HANDLER: dict(OURS)}
-    loggers = {
-        name: _with_ours(logger) if _ends_here(logger) else logger
-        for name, logger in (old.get("loggers") or {}).items()
-    }
+    loggers = {name: _with_ours(logger) if _ends_here(logger) else logger for name, logger in (old.get("loggers") or {}).items()}
     if "" in loggers:
         loggers[""] = _with_ours(loggers[""])
     else:

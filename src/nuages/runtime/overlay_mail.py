@@ -9,9 +9,7 @@ from .overlay import NOTE, kept_type
 
 
 SMTP = "django.core.mail.backends.smtp.EmailBackend"
-DEVELOPMENT = tuple(
-    "django.core.mail.backends.%s.EmailBackend" % name for name in ("console", "dummy", "filebased", "locmem")
-)
+DEVELOPMENT = tuple("django.core.mail.backends.%s.EmailBackend" % name for name in ("console", "dummy", "filebased", "locmem"))
 SECONDS = 10
 FLAGS = {
     "smtp": {},
@@ -37,9 +35,7 @@ def server(environ):
         return _from_url(url)
     if not environ.get("EMAIL_HOST", "").strip():
         return {}
-    given = {
-        option: environ[name].strip() for option, name in OLD_NAMES.items() if environ.get(name, "").strip()
-    }
+    given = {option: environ[name].strip() for option, name in OLD_NAMES.items() if environ.get(name, "").strip()}
     for flag in ("use_tls", "use_ssl"):
         if flag in given:
             given[flag] = given[flag].lower() in ("1", "true", "yes", "on")
@@ -56,11 +52,7 @@ def _from_url(url):
         return {}
     flags = dict(FLAGS[parts.scheme])
     flags.update(
-        {
-            "use_" + name: True
-            for name in ("tls", "ssl")
-            if parse_qs(parts.query).get(name, ["false"])[0].lower() in ("1", "true")
-        }
+        {"use_" + name: True for name in ("tls", "ssl") if parse_qs(parts.query).get(name, ["false"])[0].lower() in ("1", "true")}
     )
     port = parts.port or (465 if flags.get("use_ssl") else 587 if flags.get("use_tls") else 25)
     found = {"host": parts.hostname or "localhost", "port": port, **flags}
@@ -71,8 +63,7 @@ def _from_url(url):
 
 def mail(view):
     if view.sets("MAILERS") or (
-        view.django >= (6, 1)
-        and not any(view.sets(name) for name in (*OLD_NAMES.values(), "EMAIL_BACKEND", "EMAIL_TIMEOUT"))
+        view.django >= (6, 1) and not any(view.sets(name) for name in (*OLD_NAMES.values(), "EMAIL_BACKEND", "EMAIL_TIMEOUT"))
     ):
         yield from _mailers(view)
     else:

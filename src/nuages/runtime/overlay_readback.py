@@ -45,22 +45,14 @@ def _apps(apps, settings):
 def _templates(settings, record):
     if "DEBUG" in record["expected"] and record["expected"]["DEBUG"] is not False:
         return []
-    wrong = [
-        index
-        for index, engine in enumerate(settings.TEMPLATES)
-        if (engine.get("OPTIONS") or {}).get("debug") is True
-    ]
+    wrong = [index for index, engine in enumerate(settings.TEMPLATES) if (engine.get("OPTIONS") or {}).get("debug") is True]
     return [_row("TEMPLATES[%s]['OPTIONS']['debug']" % index, "False", "True") for index in wrong]
 
 
 def _module(record):
     """Code that imports the settings module directly must see the same; what neither of us sets is not in it."""
     held = vars(sys.modules.get(record["module"], sys))
-    names = [
-        name
-        for name in ("DEBUG", "ALLOWED_HOSTS", "DATABASES")
-        if name in record["expected"] and name in held
-    ]
+    names = [name for name in ("DEBUG", "ALLOWED_HOSTS", "DATABASES") if name in record["expected"] and name in held]
     return [
         _row(
             "%s.%s" % (record["module"], name),
@@ -77,9 +69,7 @@ def _equal(name, expected, actual):
     if isinstance(expected, dict) and isinstance(actual, dict):
         return all(key in actual and _equal(name, value, actual[key]) for key, value in expected.items())
     if isinstance(expected, (list, tuple)) and isinstance(actual, (list, tuple)):
-        return len(expected) == len(actual) and all(
-            _equal(name, one, other) for one, other in zip(expected, actual)
-        )
+        return len(expected) == len(actual) and all(_equal(name, one, other) for one, other in zip(expected, actual))
     if name == "STATIC_URL":
         return str(actual).endswith(str(expected))
     return bool(expected == actual) or _same_kind(expected, actual)

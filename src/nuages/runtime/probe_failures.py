@@ -60,9 +60,7 @@ def describe(error, recorder, root):
         "name": name,
         "what": one_line(error),
         "type": type(error).__name__,
-        "where": syntax_line(cause, root)
-        or own_line(traceback.extract_tb(cause.__traceback__), root)
-        or own_line(frames, root),
+        "where": syntax_line(cause, root) or own_line(traceback.extract_tb(cause.__traceback__), root) or own_line(frames, root),
         "detail": short_traceback(error, frames, root),
     }
 

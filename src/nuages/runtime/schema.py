@@ -87,9 +87,7 @@ def _read_any(connection, cursor):
         description = introspection.get_table_description(cursor, info.name)
         automatic = {s.get("column") for s in introspection.get_sequences(cursor, info.name)}
         columns = {
-            c.name: _column(
-                "", bool(c.null_ok), getattr(c, "default", None) is not None or c.name in automatic
-            )
+            c.name: _column("", bool(c.null_ok), getattr(c, "default", None) is not None or c.name in automatic)
             for c in description
         }
         constraints = introspection.get_constraints(cursor, info.name).values()
@@ -160,8 +158,7 @@ def _compare_column(field, column, connection):
     if length and column["length"] and column["length"] < length:
         yield (
             "narrower",
-            "column %s holds %d characters, this code may write %d"
-            % (field.column, column["length"], length),
+            "column %s holds %d characters, this code may write %d" % (field.column, column["length"], length),
         )
     if not same_kind(wanted, column["type"]):
         yield "type", "column %s is %s, this code expects %s" % (field.column, column["type"], wanted)
@@ -218,9 +215,7 @@ def compare_steps(document):
     def allow(model):
         return router.allow_migrate_model(alias, model)
 
-    return [
-        {"after": s["after"], "breaks": compare(s["tables"], connection, allow)} for s in document["steps"]
-    ]
+    return [{"after": s["after"], "breaks": compare(s["tables"], connection, allow)} for s in document["steps"]]
 
 
 def main(argv=None):

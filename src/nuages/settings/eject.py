@@ -45,11 +45,7 @@ def eject(files: Files, probe: Probe) -> Ejected:
     base = probe.settings_module
     source = _file_of(files, base)
     package, module, path = _place(base, source)
-    changes = [
-        change
-        for change in probe.changes
-        if not change.get("note") and not str(change["setting"]).startswith(OURS_ONLY)
-    ]
+    changes = [change for change in probe.changes if not change.get("note") and not str(change["setting"]).startswith(OURS_ONLY)]
     body, unwritten = _assignments(changes)
     used = sorted(set(BACKEND.findall(body)))
     copies = {name: f"production_{name}" for name in used}
@@ -134,12 +130,8 @@ def _head(base: str, body: str) -> str:
     return "\n".join(lines)
 
 
-def _notes(
-    module: str, body: str, changes: Iterable[Mapping[str, Any]], unwritten: Iterable[str]
-) -> tuple[str, ...]:
-    notes = [
-        f"set DJANGO_SETTINGS_MODULE={module} (in manage.py, wsgi.py and asgi.py the default, or in the environment)"
-    ]
+def _notes(module: str, body: str, changes: Iterable[Mapping[str, Any]], unwritten: Iterable[str]) -> tuple[str, ...]:
+    notes = [f"set DJANGO_SETTINGS_MODULE={module} (in manage.py, wsgi.py and asgi.py the default, or in the environment)"]
     names = sorted(set(re.findall(r'os\.environ\["(\w+)"\]', body)))
     if names:
         notes.append("give these in the environment: " + ", ".join(names))
@@ -150,14 +142,10 @@ def _notes(
     ):
         if sign in body:
             notes.append(f"install {package}")
-    early = [
-        f"{change['setting']}" for change in changes if "before the settings ran" in str(change["reason"])
-    ]
+    early = [f"{change['setting']}" for change in changes if "before the settings ran" in str(change["reason"])]
     if early:
         notes.append(
             f"{' and '.join(early)} take effect after your settings have run: change the line itself where other settings are derived from it"
         )
-    notes += [
-        f"{name} holds something that can't be written as a literal; set it by hand" for name in unwritten
-    ]
+    notes += [f"{name} holds something that can't be written as a literal; set it by hand" for name in unwritten]
     return tuple(notes)

@@ -84,9 +84,7 @@ def notes_of(probe: Probe) -> tuple[Change, ...]:
 
 
 def _change(row: Mapping[str, Any]) -> Change:
-    return Change(
-        setting=str(row["setting"]), old=str(row["old"]), new=str(row["new"]), reason=str(row["reason"])
-    )
+    return Change(setting=str(row["setting"]), old=str(row["old"]), new=str(row["new"]), reason=str(row["reason"]))
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,7 @@ from nuages.environments.python_choice import candidates, notes_on, runs_django
 from nuages.errors import PythonMissingError, TopologyError
 
 
-MACHINE = tuple(
-    Python(v, f"/opt/{v}/bin/python3") for v in ("3.13.0", "3.12.1", "3.11.7", "3.10.13", "3.8.18")
-)
+MACHINE = tuple(Python(v, f"/opt/{v}/bin/python3") for v in ("3.13.0", "3.12.1", "3.11.7", "3.10.13", "3.8.18"))
 BOUND = "pyproject.toml requires-python"
 
 
@@ -88,9 +86,7 @@ def test_a_wish_that_is_no_version_names_its_key():
 
 
 def test_a_hint_that_was_not_obeyed_is_told():
-    assert notes_on(MACHINE[1], [PythonHint("==3.10.*", "runtime.txt")], "") == (
-        "runtime.txt says 3.10; Python 3.12.1 is used",
-    )
+    assert notes_on(MACHINE[1], [PythonHint("==3.10.*", "runtime.txt")], "") == ("runtime.txt says 3.10; Python 3.12.1 is used",)
     assert "security" in notes_on(MACHINE[3], [], "3.10")[0]
 
 

@@ -32,9 +32,7 @@ def python(request, tmp_path_factory):
 
 def ask(python, release):
     env = {"PATH": os.defpath, **({"NUAGES_RELEASE": str(release)} if release else {})}
-    done = subprocess.run(
-        [python, "-c", ASK], env=env, capture_output=True, text=True, check=True, timeout=60
-    )
+    done = subprocess.run([python, "-c", ASK], env=env, capture_output=True, text=True, check=True, timeout=60)
     assert done.stderr == ""
     return done.stdout.strip()
 

@@ -77,11 +77,7 @@ def test_local_packages_are_named_from_the_project_root(tmp_path):
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    st.lists(
-        st.one_of(st.text(max_size=40), st.from_regex(r"-{1,2}[a-z-]{1,12}[ =]?[ -~]{0,20}")), max_size=8
-    )
-)
+@given(st.lists(st.one_of(st.text(max_size=40), st.from_regex(r"-{1,2}[a-z-]{1,12}[ =]?[ -~]{0,20}")), max_size=8))
 def test_no_line_however_hostile_ends_in_a_traceback_or_an_option(tmp_path, text):
     found = wishes(tmp_path, "\n".join(text))
     assert not any(line.startswith("-") or "\n" in line for line in found.lines)

@@ -64,9 +64,7 @@ POETRY = """
             "requirements.txt",
         ),
         (
-            {
-                "pyproject.toml": '[project]\ndependencies = ["django"]\n[dependency-groups]\nmain = ["django"]'
-            },
+            {"pyproject.toml": '[project]\ndependencies = ["django"]\n[dependency-groups]\nmain = ["django"]'},
             "pyproject",
         ),
         ({"pyproject.toml": POETRY}, "poetry"),

@@ -127,9 +127,7 @@ def test_a_lock_only_matters_on_a_table_that_is_large_or_of_unknown_size(vendor,
     assert verdict("AddIndex", vendor, sizes) == expected
 
 
-@pytest.mark.parametrize(
-    "kind", ["AddField", "AlterField", "AddConstraint", "AddIndex", "RemoveField", "DeleteModel"]
-)
+@pytest.mark.parametrize("kind", ["AddField", "AlterField", "AddConstraint", "AddIndex", "RemoveField", "DeleteModel"])
 def test_anything_goes_on_a_table_that_is_new_in_the_plan(kind):
     assert verdict(kind, created=True, sizes=LARGE, field=column(), old=column(null=True)) == "safe"
 

@@ -116,22 +116,16 @@ def test_a_file_that_adds_and_removes_is_to_be_split():
 
 def test_proof_beats_a_guess():
     assert phases(judge(report([CUSTOM]), live=True)) == ["stop"]
-    assert phases(judge(report([CUSTOM]), live=True, rehearsal=Rehearsal("on a copy", proved=True))) == [
-        "before"
-    ]
+    assert phases(judge(report([CUSTOM]), live=True, rehearsal=Rehearsal("on a copy", proved=True))) == ["before"]
 
 
 def test_a_certain_break_stays_one_where_the_proof_can_not_see_it():
-    assert phases(judge(report([CHECK]), live=True, rehearsal=Rehearsal("on a copy", proved=True))) == [
-        "after"
-    ]
+    assert phases(judge(report([CHECK]), live=True, rehearsal=Rehearsal("on a copy", proved=True))) == ["after"]
 
 
 def test_what_breaks_the_live_code_on_a_copy_does_not_run_before():
     broken = Break("shop.Book", "isbn", "column isbn is not there", "no column")
-    rehearsal = Rehearsal(
-        "on a copy", proved=True, introduces={"shop.0002": (broken,)}, needed={"shop.0002": (broken,)}
-    )
+    rehearsal = Rehearsal("on a copy", proved=True, introduces={"shop.0002": (broken,)}, needed={"shop.0002": (broken,)})
     judgement = judge(report([FILL]), live=True, rehearsal=rehearsal)
     assert phases(judgement) == ["stop"]
     assert "column isbn is not there" in judgement.pending[0].why

@@ -15,7 +15,12 @@ SCRIPT = Path(__file__).parents[3] / "src" / "nuages" / "runtime" / "snapshot.py
 
 @pytest.mark.parametrize(
     ("size", "told"),
-    [(0, "about 1 MB, 1 s"), (120_000_000, "about 120 MB, 1 s"), (3_000_000_000, "about 3.0 GB, 15 s"), (60_000_000_000, "about 60.0 GB, 5 min")],
+    [
+        (0, "about 1 MB, 1 s"),
+        (120_000_000, "about 120 MB, 1 s"),
+        (3_000_000_000, "about 3.0 GB, 15 s"),
+        (60_000_000_000, "about 60.0 GB, 5 min"),
+    ],
 )
 def test_size_and_time_are_told_in_words(size, told):
     assert tell(size) == told

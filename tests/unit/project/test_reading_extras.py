@@ -31,12 +31,7 @@ def test_a_build_whose_output_is_not_committed_is_needed(tmp_path):
 
 
 def test_a_build_whose_output_is_committed_is_not_needed(tmp_path):
-    assert (
-        read(tmp_path, {"package.json": PACKAGE, "vite.config.js": VITE, "static/dist/a.js": ""}).frontend[
-            "needed"
-        ]
-        is False
-    )
+    assert read(tmp_path, {"package.json": PACKAGE, "vite.config.js": VITE, "static/dist/a.js": ""}).frontend["needed"] is False
 
 
 @pytest.mark.parametrize("text", ['{"scripts": {"test": "jest"}}', "not json", "[]", '{"scripts": 3}', ""])
@@ -58,10 +53,7 @@ def test_translations_without_their_compiled_file_are_told(tmp_path):
 
 
 def test_commands_of_a_first_start_are_proposed_with_why(tmp_path):
-    settings = (
-        SETTINGS
-        + "CACHES = {'default': {'BACKEND': 'django.core.cache.backends.db.DatabaseCache', 'LOCATION': 'c'}}\n"
-    )
+    settings = SETTINGS + "CACHES = {'default': {'BACKEND': 'django.core.cache.backends.db.DatabaseCache', 'LOCATION': 'c'}}\n"
     entry = "python manage.py migrate\npython manage.py load_countries --all\nexec gunicorn\n"
     files = read(tmp_path, {"shop/settings.py": settings, "entrypoint.sh": entry})
     assert files.bootstrap == (

@@ -231,10 +231,10 @@ def test_an_error_page_that_asks_the_database_is_unknown_and_not_an_error(confli
 
 
 def test_the_own_command_of_the_project_is_asked_and_its_failure_is_unknown(audited):
-    command = "from django.core.management.base import CommandError\ndef Command(*args, **kwargs): raise CommandError('not here')\n"
-    (one,) = of(
-        audited("own", {**GOOD, "books/management/commands/makemigrations.py": command}), "migrations.N005"
+    command = (
+        "from django.core.management.base import CommandError\ndef Command(*args, **kwargs): raise CommandError('not here')\n"
     )
+    (one,) = of(audited("own", {**GOOD, "books/management/commands/makemigrations.py": command}), "migrations.N005")
     assert one["severity"] == "unknown"
     assert "not here" in one["what"]
 
@@ -273,9 +273,7 @@ def test_a_check_that_waits_for_ever_is_unknown_and_the_others_run(audited):
         **BAD,
         "silk/__init__.py": "import time\ndef Middleware(get): return lambda request: time.sleep(60)\n",
     }
-    found = audited(
-        "waiting", {**waiting, "sitecustomize.py": "import nuages_runtime.audit as a; a.LONGEST = 1\n"}
-    )
+    found = audited("waiting", {**waiting, "sitecustomize.py": "import nuages_runtime.audit as a; a.LONGEST = 1\n"})
     (one,) = of(found, "settings.N002")
     assert (one["severity"], one["what"]) == ("unknown", "the check took too long: error pages render")
     assert of(found, "state.N002")

@@ -72,9 +72,7 @@ def test_debug_is_off_in_templates_too():
     laid = Laid(
         {
             "DEBUG": True,
-            "TEMPLATES": [
-                {"BACKEND": "django.template.backends.django.DjangoTemplates", "OPTIONS": {"debug": True}}
-            ],
+            "TEMPLATES": [{"BACKEND": "django.template.backends.django.DjangoTemplates", "OPTIONS": {"debug": True}}],
         }
     )
     assert laid["DEBUG"] is False
@@ -115,18 +113,14 @@ def test_a_key_written_in_the_source_gives_way_to_the_generated_one():
 
 def test_a_key_from_the_environment_wins_over_the_generated_one(tmp_path):
     (tmp_path / "key").write_text("from-a-file\n")
-    assert "SECRET_KEY" not in Laid(
-        {"SECRET_KEY": "mine"}, {"NUAGES_SECRET_KEY": "k" * 50, "APP_KEY": "mine"}
-    )
+    assert "SECRET_KEY" not in Laid({"SECRET_KEY": "mine"}, {"NUAGES_SECRET_KEY": "k" * 50, "APP_KEY": "mine"})
     assert "SECRET_KEY" not in Laid(
         {"SECRET_KEY": "from-a-file"}, {"NUAGES_SECRET_KEY": "k", "SECRET_KEY_FILE": str(tmp_path / "key")}
     )
 
 
 def test_a_key_that_encrypts_rows_is_replaced_with_a_warning():
-    laid = Laid(
-        {"SECRET_KEY": "x", "INSTALLED_APPS": ["encrypted_model_fields"]}, {"NUAGES_SECRET_KEY": "k" * 50}
-    )
+    laid = Laid({"SECRET_KEY": "x", "INSTALLED_APPS": ["encrypted_model_fields"]}, {"NUAGES_SECRET_KEY": "k" * 50})
     assert "CAREFUL" in laid.why("SECRET_KEY")
 
 
@@ -221,9 +215,7 @@ def test_an_engine_never_changes_without_a_word():
 
 def test_a_database_that_the_project_read_from_the_same_url_keeps_its_options():
     entry = {**POSTGRES, "CONN_MAX_AGE": 600, "CONN_HEALTH_CHECKS": True, "OPTIONS": {"connect_timeout": 3}}
-    assert "DATABASES" not in Laid(
-        {"DATABASES": {"default": entry}}, {"DATABASE_URL": "postgres://shop:s3cret@db-1:5432/shop"}
-    )
+    assert "DATABASES" not in Laid({"DATABASES": {"default": entry}}, {"DATABASE_URL": "postgres://shop:s3cret@db-1:5432/shop"})
 
 
 def test_sqlite_files_in_the_source_move_beside_the_releases_under_their_names():
@@ -241,9 +233,7 @@ def test_sqlite_files_in_the_source_move_beside_the_releases_under_their_names()
 
 def test_an_older_django_gets_no_option_that_it_does_not_know(on_django):
     on_django(4, 2)
-    databases = Laid(
-        {"DATABASES": {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": "db.sqlite3"}}}
-    )["DATABASES"]
+    databases = Laid({"DATABASES": {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": "db.sqlite3"}}})["DATABASES"]
     assert databases["default"]["OPTIONS"] == {"timeout": 20}
 
 
@@ -309,9 +299,7 @@ def test_the_removed_static_setting_is_translated():
 
 
 def test_storages_without_default_get_one():
-    laid = Laid(
-        {"STORAGES": {"staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}}
-    )
+    laid = Laid({"STORAGES": {"staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}})
     assert laid["STORAGES"]["default"]["BACKEND"] == "django.core.files.storage.FileSystemStorage"
 
 
@@ -343,9 +331,7 @@ def test_what_lies_under_media_root_follows_it():
 def test_mail_settings_of_one_kind_only(on_django):
     on_django(6, 1)
     given = {"EMAIL_HOST": "mail.example", "EMAIL_HOST_PASSWORD": "s3cret", "EMAIL_USE_TLS": "True"}
-    laid = Laid(
-        {"MAILERS": {"default": {"BACKEND": "django.core.mail.backends.console.EmailBackend"}}}, given
-    )
+    laid = Laid({"MAILERS": {"default": {"BACKEND": "django.core.mail.backends.console.EmailBackend"}}}, given)
     assert laid["MAILERS"]["default"] == {
         "BACKEND": "django.core.mail.backends.smtp.EmailBackend",
         "OPTIONS": {
@@ -371,14 +357,10 @@ def test_a_development_backend_stays_until_a_mail_server_is_given():
         "pa/ss",
         10,
     )
-    assert "EMAIL_BACKEND" not in Laid(
-        {"EMAIL_BACKEND": "anymail.backends.mailgun.EmailBackend"}, {"EMAIL_HOST": "mail.example"}
-    )
+    assert "EMAIL_BACKEND" not in Laid({"EMAIL_BACKEND": "anymail.backends.mailgun.EmailBackend"}, {"EMAIL_HOST": "mail.example"})
 
 
-@pytest.mark.parametrize(
-    "written", ["Ann <ann@shop.example>, bob@shop.example", "Ann:ann@shop.example,bob:bob@shop.example"]
-)
+@pytest.mark.parametrize("written", ["Ann <ann@shop.example>, bob@shop.example", "Ann:ann@shop.example,bob:bob@shop.example"])
 def test_admins_are_read_in_both_forms(written, on_django):
     assert [address for _, address in Laid({}, {"ADMINS": written})["ADMINS"]] == [
         "ann@shop.example",
@@ -398,9 +380,7 @@ def test_logging_is_added_to_and_never_replaced():
 
 
 def test_public_urls_that_are_placeholders_are_told_and_left():
-    laid = Laid(
-        {"WAGTAILADMIN_BASE_URL": "http://example.com", "REDIS_HOST": "localhost"}, domains=["shop.example"]
-    )
+    laid = Laid({"WAGTAILADMIN_BASE_URL": "http://example.com", "REDIS_HOST": "localhost"}, domains=["shop.example"])
     assert "placeholder" in laid.why("WAGTAILADMIN_BASE_URL")
     assert not {"WAGTAILADMIN_BASE_URL", "REDIS_HOST"} & set(laid.result.values)
 

@@ -22,9 +22,7 @@ class Connection:
 
     def cursor(self):
         cursor = self.real.cursor()
-        outer = SimpleNamespace(
-            execute=lambda sql: cursor.execute(sql.replace("%%", "%")), fetchall=cursor.fetchall
-        )
+        outer = SimpleNamespace(execute=lambda sql: cursor.execute(sql.replace("%%", "%")), fetchall=cursor.fetchall)
 
         class Managed:
             def __enter__(self):

@@ -89,9 +89,7 @@ class Site:
     def ejected(self):
         hooked = self.report(self.module, hooked=True)
         files = Files(self.project, "manage.py", self.module, (), "", "", Requirements("none"), (), ())
-        return hooked["values"], eject(
-            files, Probe("5.2", "3.13", self.module, tuple(hooked["changes"]), (), {}, ())
-        )
+        return hooked["values"], eject(files, Probe("5.2", "3.13", self.module, tuple(hooked["changes"]), (), {}, ()))
 
 
 @pytest.fixture
@@ -109,18 +107,14 @@ def split(started, tmp_path):
     folder.mkdir()
     (started.project / "shop" / "settings.py").rename(folder / "base.py")
     (folder / "__init__.py").write_text("")
-    (folder / "live.py").write_text(
-        "from .base import *\nSESSION_COOKIE_SECURE = True\nMEDIA_ROOT = BASE_DIR / 'media'\n"
-    )
+    (folder / "live.py").write_text("from .base import *\nSESSION_COOKIE_SECURE = True\nMEDIA_ROOT = BASE_DIR / 'media'\n")
     started.module = "shop.settings.live"
     text = (tmp_path / "release" / "policy.json").read_text()
     (tmp_path / "release" / "policy.json").write_text(text.replace('"shop.settings"', '"shop.settings.live"'))
     return started
 
 
-@pytest.mark.parametrize(
-    ("shape", "module"), [("started", "shop.production_settings"), ("split", "shop.settings.production")]
-)
+@pytest.mark.parametrize(("shape", "module"), [("started", "shop.production_settings"), ("split", "shop.settings.production")])
 def test_the_ejected_module_gives_the_same_settings_without_us(shape, module, request):
     site = request.getfixturevalue(shape)
     in_force, ejected = site.ejected()

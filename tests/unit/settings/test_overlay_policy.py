@@ -21,13 +21,9 @@ CHANGES = (
 
 
 def policy_of(root, **declared):
-    files = Files(
-        root, "src/manage.py", "shop.settings", (), "shop.wsgi:application", "", Requirements("none"), (), ()
-    )
+    files = Files(root, "src/manage.py", "shop.settings", (), "shop.wsgi:application", "", Requirements("none"), (), ())
     places = {name: root / name for name in ("static_root", "static_serve", "media_root", "data_dir")}
-    return make_policy(
-        Topology(root=root, name="shop", **declared), files, project_dir=root / "source", **places
-    )
+    return make_policy(Topology(root=root, name="shop", **declared), files, project_dir=root / "source", **places)
 
 
 def probe_of(changes):

@@ -36,12 +36,7 @@ def _line(package: dict[str, Any], *, alone: bool) -> str:
 def _marker(package: dict[str, Any]) -> str:
     given = package.get("markers") or package.get("marker")
     given = given.get("main", "") if isinstance(given, dict) else given
-    text = str(
-        given
-        or version_marker(
-            specifier(str(package.get("python-versions") or package.get("requires_python") or ""))
-        )
-    )
+    text = str(given or version_marker(specifier(str(package.get("python-versions") or package.get("requires_python") or ""))))
     try:
         return str(Marker(text)) if text else ""
     except InvalidMarker:
@@ -51,9 +46,7 @@ def _marker(package: dict[str, Any]) -> str:
 def _elsewhere(package: dict[str, Any]) -> bool:
     """From a repository, a folder or a url: the direct requirement says so itself."""
     kinds = ("git", "directory", "file", "url")
-    return table(package, "source").get("type") in kinds or any(
-        key in package for key in ("git", "path", "url")
-    )
+    return table(package, "source").get("type") in kinds or any(key in package for key in ("git", "path", "url"))
 
 
 def fetched(packages: Iterable[dict[str, Any]]) -> dict[str, str]:

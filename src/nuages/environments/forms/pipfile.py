@@ -43,9 +43,7 @@ def entry(root: Path, folder: str, name: str, value: Any) -> Wishes:
     if "path" in value:
         return local_package(root, folder, str(value["path"]))
     if "git" in value:
-        return Wishes(
-            lines=(f"{full} @ git+{value['git']}{'@' + value['ref'] if value.get('ref') else ''}{after}",)
-        )
+        return Wishes(lines=(f"{full} @ git+{value['git']}{'@' + value['ref'] if value.get('ref') else ''}{after}",))
     if "file" in value:
         return Wishes(lines=(f"{full} @ {value['file']}{after}",))
     version = str(value.get("version", "*"))

@@ -42,11 +42,7 @@ def direct(root: Path, folder: str, extras: tuple[str, ...]) -> Wishes | None:
         *(x for e in chosen for x in strings(table(project, "optional-dependencies").get(e))),
     ]
     own = Wishes(files=(relative(folder, "pyproject.toml"),), extras=chosen, notes=notes)
-    return (
-        sourced(root, folder, manifest, lines)
-        .plus(own)
-        .plus(Wishes(indexes=_indexes(table(manifest, "tool", "poetry"))))
-    )
+    return sourced(root, folder, manifest, lines).plus(own).plus(Wishes(indexes=_indexes(table(manifest, "tool", "poetry"))))
 
 
 def _dependencies(poetry: dict[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -26,6 +26,4 @@ def from_lock(root: Path, folder: str, extras: tuple[str, ...], name: str) -> Wi
     if not wishes:
         return None
     wishes = replace(wishes, lines=at_commits(wishes.lines, fetched(packages)))
-    return wishes.plus(
-        Wishes(constraints=constraints(packages), locked=True, files=(relative(folder, name),))
-    )
+    return wishes.plus(Wishes(constraints=constraints(packages), locked=True, files=(relative(folder, name),)))

@@ -10,9 +10,7 @@ def specifier(text: str) -> str:
     parts = [p.strip() for p in re.split(r"\|\|?", text) if p.strip()]
     if len(parts) > 1:
         first, last = specifier(parts[0]).split(","), specifier(parts[-1]).split(",")
-        return ",".join(
-            [*[c for c in first if c.startswith(">")][:1], *[c for c in last if c.startswith("<")][:1]]
-        )
+        return ",".join([*[c for c in first if c.startswith(">")][:1], *[c for c in last if c.startswith("<")][:1]])
     clauses = [_clause(c) for c in re.split(r"\s*,\s*|\s+(?=[\^~<>=!])", text.strip()) if c]
     return ",".join(c for c in clauses if c)
 
@@ -33,9 +31,6 @@ def _clause(text: str) -> str:
 
 def _next(low: str, *, caret: bool) -> str:
     numbers = [int(n) for n in re.findall(r"\d+", re.split(r"[a-zA-Z+-]", low)[0])][:3] or [0]
-    if not caret:
-        keep = min(2, len(numbers))
-    else:
-        keep = next((i + 1 for i, n in enumerate(numbers) if n), len(numbers))
+    keep = next((i + 1 for i, n in enumerate(numbers) if n), len(numbers)) if caret else min(2, len(numbers))
     bumped = [*numbers[: keep - 1], numbers[keep - 1] + 1]
     return ".".join(str(n) for n in bumped)

@@ -41,14 +41,10 @@ def find(root: Path, folder: str, extras: tuple[str, ...]) -> Wishes | None:
     )
 
 
-def chosen_extras(
-    manifest: dict[str, Any], extras: tuple[str, ...]
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def chosen_extras(manifest: dict[str, Any], extras: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """What nuages.toml asks for; else an extra named for production."""
     optional = table(manifest, "project", "optional-dependencies")
-    chosen = tuple(e for e in extras if e in optional) or tuple(
-        e for e in PRODUCTION if e in optional and not extras
-    )
+    chosen = tuple(e for e in extras if e in optional) or tuple(e for e in PRODUCTION if e in optional and not extras)
     missing = tuple(e for e in extras if e not in optional)
     notes = [f"the project has no extra {e}" for e in missing]
     rest = [e for e in optional if e not in chosen]
@@ -79,9 +75,7 @@ def sourced(root: Path, folder: str, manifest: dict[str, Any], lines: list[str])
     for index in tables(tool.get("index")):
         url = str(index.get("url", ""))
         if url and not is_public(url):
-            wishes = wishes.plus(
-                Wishes(default_index=Secret(url)) if index.get("default") else Wishes(indexes=(Secret(url),))
-            )
+            wishes = wishes.plus(Wishes(default_index=Secret(url)) if index.get("default") else Wishes(indexes=(Secret(url),)))
     by_name = {requirement_name(name): source for name, source in sources.items()}
     for line in (each for text in lines for each in text.splitlines()):
         source = by_name.get(requirement_name(line))

@@ -53,7 +53,5 @@ def _folders(root: Path, folder: str, lock: str) -> tuple[str, ...]:
 
 
 def _fetched(lock: str) -> tuple[str, ...]:
-    found = re.findall(
-        r'^name = "([^"]+)"\nversion = "[^"]*"\nsource = \{ git = "([^"]+)" \}', lock, re.MULTILINE
-    )
+    found = re.findall(r'^name = "([^"]+)"\nversion = "[^"]*"\nsource = \{ git = "([^"]+)" \}', lock, re.MULTILINE)
     return tuple(f"{name} @ git+{url}" for name, url in found)

@@ -34,9 +34,7 @@ class Site:
 
     def git(self, *argv):
         name = ("-c", "user.name=a", "-c", "user.email=a@shop.example", "-c", "commit.gpgsign=false")
-        return subprocess.run(
-            ["git", *name, *argv], cwd=self.root, check=True, capture_output=True, text=True
-        ).stdout.strip()
+        return subprocess.run(["git", *name, *argv], cwd=self.root, check=True, capture_output=True, text=True).stdout.strip()
 
     def commit(self):
         if not (self.root / ".git").exists():
@@ -71,9 +69,7 @@ class Site:
             self.checks,
             self.audit,
         )
-        return Project(
-            files, Environment("env", "key", python, Lock("", "", self.locked, python)), probe, (), self.interface
-        )
+        return Project(files, Environment("env", "key", python, Lock("", "", self.locked, python)), probe, (), self.interface)
 
     def findings(self):
         topology = Topology(self.root, "shop", **self.topology)

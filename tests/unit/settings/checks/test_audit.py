@@ -32,9 +32,7 @@ def test_with_declared_tls_django_is_heard_and_the_note_is_gone(site):
 
 
 def test_an_error_of_django_is_an_error(site):
-    site.checks = (
-        {"id": "models.E015", "level": 40, "msg": "ordering refers to x", "hint": "", "obj": "shop.Book"},
-    )
+    site.checks = ({"id": "models.E015", "level": 40, "msg": "ordering refers to x", "hint": "", "obj": "shop.Book"},)
     (one,) = site.found("models.E015")
     assert (one.severity, one.where) == ("error", "shop.Book")
 
@@ -52,8 +50,7 @@ def test_mail_that_is_not_sent_is_told_once_and_with_what_to_set(site):
 
 def test_the_same_message_for_fifty_models_is_one_line(site):
     site.checks = tuple(
-        {"id": "models.W042", "level": 30, "msg": "Auto-created primary key", "obj": f"shop.M{n}"}
-        for n in range(50)
+        {"id": "models.W042", "level": 30, "msg": "Auto-created primary key", "obj": f"shop.M{n}"} for n in range(50)
     )
     (one,) = site.found("models.W042")
     assert "49 more" in one.what
@@ -206,9 +203,7 @@ def test_a_known_hole_is_told_with_the_version_that_closes_it():
 
 
 def test_packages_without_holes_are_no_finding():
-    assert not list(
-        dependencies.read_report({"dependencies": [{"name": "a", "version": "1.0", "vulns": []}]})
-    )
+    assert not list(dependencies.read_report({"dependencies": [{"name": "a", "version": "1.0", "vulns": []}]}))
 
 
 def test_every_check_is_documented_and_nothing_else_is():

@@ -16,9 +16,7 @@ def test_settings_that_write_nothing_are_no_finding(site):
 
 
 def test_uploads_served_under_debug_only_are_good_to_know(site):
-    site.write(
-        "shop/urls.py", "urlpatterns += static(settings.MEDIA_URL, document_root=settings.MEDIA_ROOT)\n"
-    )
+    site.write("shop/urls.py", "urlpatterns += static(settings.MEDIA_URL, document_root=settings.MEDIA_ROOT)\n")
     (one,) = site.found("static.N002")
     assert one.where == "shop/urls.py:1"
 

@@ -41,9 +41,7 @@ def test_a_private_key_and_a_token_in_tracked_files_are_told(site):
 def test_documentation_tests_examples_and_bare_headers_are_no_secrets(site):
     site.write("docs/keys.py", PRIVATE)
     site.write("tests/key.pem", PRIVATE)
-    site.write(
-        "shop/s3.py", "KEY = 'AKIA" + "IOSFODNN7EXAMPLE'\nHEADER = '-----BEGIN " + "PRIVATE KEY-----'\n"
-    )
+    site.write("shop/s3.py", "KEY = 'AKIA" + "IOSFODNN7EXAMPLE'\nHEADER = '-----BEGIN " + "PRIVATE KEY-----'\n")
     assert not site.found("secrets.N002")
 
 
