@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,20 +97,30 @@ def perform(wish: Wish, console: Terminal, what: str, site: Site, *, as_json: bo
     number, address = (plan.facts["release"], plan.facts["listen"]) if plan.empty else serving(site)
     url = url_at(address, site.topology)
     if as_json:
-        click.echo(
-            json.dumps(
-                {
-                    "event": "live",
-                    "release": number,
-                    "url": url,
-                    "seconds": float(console.elapsed().split()[0]),
-                }
-            )
-        )
+        seconds = float(console.elapsed().split()[0])
+        click.echo(json.dumps({"event": "live", "release": number, "url": url, "seconds": seconds}))
     elif address:
-        click.echo(
-            f"{click.style(f'v{number} is live', fg='green')} at {click.style(url, bold=True)}  {click.style(console.elapsed(), dim=True)}"
-        )
+        live = click.style(f"v{number} is live", fg="green")
+        click.echo(f"{live} at {click.style(url, bold=True)}  {click.style(console.elapsed(), dim=True)}")
+        if not plan.empty and status_of(address, "/") == NOT_FOUND:
+            admin = "; its admin is at /admin/" if status_of(address, "/admin/login/") == OK else ""
+            click.echo(click.style(f"the project has no page at /, so that address answers 404{admin}", dim=True))
+
+
+OK, NOT_FOUND = 200, 404
+
+
+def status_of(address: str, path: str) -> int:
+    """What the site answers there; 0 when it can't be asked from here."""
+    host, _, port = address.rpartition(":")
+    connection = http.client.HTTPConnection("127.0.0.1" if host in ("", "0.0.0.0") else host.strip("[]"), int(port), timeout=3)  # noqa: S104
+    try:
+        connection.request("GET", path, headers={"Host": f"localhost:{port}"})
+        return connection.getresponse().status
+    except (OSError, http.client.HTTPException):
+        return 0
+    finally:
+        connection.close()
 
 
 def serving(site: Site) -> tuple[int, str]:
