@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 from nuages.engine.model import Live, Plan, Step
+from nuages.engine.plan_database import WHY
 from nuages.errors import CommandError, InterruptedDeployError
 from nuages.hosts.transport import Transport
 
@@ -19,7 +20,7 @@ def apply(plan: Plan, here: Transport, live: Live, token: str, report: Report) -
     _batch(plan.settle, here, live, token, report, settling=True)
 
 
-def _batch(steps: Iterable[Step], here: Transport, live: Live, token: str, report: Report, *, settling: bool) -> None:
+def _batch(steps: tuple[Step, ...], here: Transport, live: Live, token: str, report: Report, *, settling: bool) -> None:
     sent = [{"text": str(s), "deploy": token, "ops": list(s.ops), "undo": list(s.undo)} for s in steps]
     if not sent:
         return
@@ -37,15 +38,15 @@ def _batch(steps: Iterable[Step], here: Transport, live: Live, token: str, repor
             error.what,
             detail=error.detail,
             where=str(failed.get("text", "")).split("  ", 1)[-1],
-            hint=_consequence(error.hint, live, settling=settling),
+            hint="; ".join(filter(None, (error.hint, _consequence(steps[: failed.get("step", 1) - 1], live, settling=settling)))),
         ) from error
 
 
-def _consequence(hint: str, live: Live, *, settling: bool) -> str:
+def _consequence(done: tuple[Step, ...], live: Live, *, settling: bool) -> str:
     if settling:
-        now = "the new release is live; this step is tried again by the next `nuages up`"
-    elif live.serving:
-        now = f"what was done has been taken back; v{live.number} still serves"
-    else:
-        now = "what was done has been taken back; nothing is running"
-    return f"{hint}; {now}" if hint else now
+        return "the new release is live; this step is tried again by the next `nuages up`"
+    if any(s.why == WHY["window"] for s in done):
+        return "the maintenance page stays: the live release does not fit the migrated tables; mend it and deploy again, or restore the snapshot"
+    if live.serving:
+        return f"what was done has been taken back; v{live.number} still serves"
+    return "what was done has been taken back; nothing is running"

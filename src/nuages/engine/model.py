@@ -14,6 +14,7 @@ from nuages.settings.configuration import Configuration
 
 
 Op = Mapping[str, Any]
+WINDOW = "window"  # and when a migration has run that the live release can't live with: then it stays until a deploy succeeds
 PAGE = "deploy"  # what the maintenance file says when a deploy put it there, and not a person
 
 
@@ -35,6 +36,7 @@ class Live:
     unfinished: Mapping[str, Any] | None = None  # migrations that a deploy left for after its switch
     programs: str = ""  # version of the supervisor's programs that lies there
     maintenance: bool = False
+    page_holds: bool = False  # that page may only go with a new release: the live one does not fit the tables any more
     page_left: bool = False  # the maintenance page is up, put there by a deploy that did not come to its end
     free_port: int = 0  # the first free one from 8000 on, when the site has none yet
 

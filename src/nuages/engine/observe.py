@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from nuages.components.contract import Machine
-from nuages.engine.model import PAGE, Live
+from nuages.engine.model import PAGE, WINDOW, Live
 from nuages.errors import StateError
 from nuages.hosts.transport import Transport
 from nuages.release.layout import SCHEMA, Layout
@@ -48,7 +48,8 @@ def understand(answers: Mapping[str, Any], layout: Layout, topology: Topology | 
         unfinished=_readable(site["unfinished"]),
         programs=site["programs"],
         maintenance=site["maintenance"],
-        page_left=site["maintenance_by"] == PAGE,
+        page_left=site["maintenance_by"] in (PAGE, WINDOW),
+        page_holds=site["maintenance_by"] == WINDOW,
         free_port=answers["port"]["port"],
     )
 

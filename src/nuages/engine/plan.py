@@ -18,7 +18,7 @@ def make_plan(desired: Desired, live: Live, judgements: tuple[Judgement, ...] = 
     tidy = [*disk.programs(desired, live), *disk.leftovers(desired, live)]
     facts = _facts(desired, live)
     if _is_served(desired, live) and not force:
-        rest = (*disk.site(desired, live), *tidy, *_page_left(desired, live))
+        rest = (*disk.site(desired, live), *tidy, *(() if live.page_holds else _page_left(desired, live)))
         return Plan(
             rest, tuple(database.finish(desired, live)), reason=f"v{desired.number} is live and nothing changed", facts=facts
         )
@@ -108,7 +108,7 @@ def _maintenance(desired: Desired, *, on: bool) -> Step:
     path = desired.placement.layout.maintenance
     if on:
         why = "migrations that the live release can't live with"
-        return step("!", "maintenance page on", why, write(path, f"{PAGE}\n"), undo=(remove(path),))
+        return step("!", "maintenance page on", why, write(path, f"{PAGE}\n"), undo=({**remove(path), "only": f"{PAGE}\n"},))
     return step("~", "maintenance page off", "", remove(path))
 
 

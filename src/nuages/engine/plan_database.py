@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from nuages.engine.model import Desired, Live, Step
+from nuages.engine.model import PAGE, WINDOW, Desired, Live, Op, Step
 from nuages.engine.ops import perform, remove, step, write
 from nuages.hosts.command import Command
 from nuages.migrations.model import Judgement
@@ -65,9 +65,11 @@ def migrate(desired: Desired, judgement: Judgement, phase: str) -> Iterable[Step
     lock_timeout = desired.placement.topology.migrations.lock_timeout
     command = run_phase(code_of(desired), labels, lock_timeout=lock_timeout, keep=keep, relax=relax, alias=judgement.alias)
     what = f"migrate {_names(labels)}{_of(judgement.alias)}" if labels else f"let {', '.join(relax)} be empty"
-    more = (remove(layout.unfinished),) if phase == "after" else ()
+    more: tuple[Op, ...] = (remove(layout.unfinished),) if phase == "after" else ()
     if phase == "before" and judgement.bridges:
         more = (write(layout.kept_since, json.dumps({"number": desired.number, "alias": judgement.alias})),)
+    if phase == "window":
+        more = ({**write(layout.maintenance, f"{WINDOW}\n"), "only": f"{PAGE}\n"},)
     yield step("~" if phase == "before" else "!", what, WHY[phase], perform(command), *more)
 
 

@@ -71,6 +71,13 @@ def read_site(dir):
     }
 
 
+def _holds_only(path, text):
+    try:
+        return _content(path) == text
+    except (OSError, ValueError):
+        return False
+
+
 def _first_line(path):
     try:
         return _content(path).partition("\n")[0]
@@ -276,8 +283,13 @@ def write_mkdir(path, mode=0o755):
     os.chmod(path, mode)
 
 
-def write_file(path, content, mode=0o644, encoding="utf-8"):
-    """Whole or not at all: a reader never sees half a file, and a full disk leaves the old one."""
+def write_file(path, content, mode=0o644, encoding="utf-8", only=None):
+    """Whole or not at all: a reader never sees half a file, and a full disk leaves the old one.
+
+    `only`: write over this content, and over nothing else.
+    """
+    if only is not None and not _holds_only(path, only):
+        return
     os.makedirs(os.path.dirname(path), exist_ok=True)
     data = base64.b64decode(content) if encoding == "base64" else content.encode("utf-8")
     partial = "%s.%d.partial" % (path, os.getpid())
@@ -302,8 +314,10 @@ def write_symlink(path, target):
     os.replace(partial, path)
 
 
-def write_remove(paths):
+def write_remove(paths, only=None):
     for path in paths:
+        if only is not None and not _holds_only(path, only):
+            continue
         if os.path.islink(path) or os.path.isfile(path):
             os.unlink(path)
         elif os.path.isdir(path):

@@ -250,16 +250,19 @@ class FakeTransport:
     def _write_mkdir(self, path: str, mode: int = 0o755) -> None:
         self.disk.place(path, Entry(mode=mode, folder=True))
 
-    def _write_file(self, path: str, content: str, mode: int = 0o644, encoding: str = "utf-8") -> None:
+    def _write_file(self, path: str, content: str, mode: int = 0o644, encoding: str = "utf-8", only: str | None = None) -> None:
+        if only is not None and self.disk.read(path) != only:
+            return
         data = base64.b64decode(content) if encoding == "base64" else content.encode()
         self.disk.place(path, Entry(data, mode))
 
     def _write_symlink(self, path: str, target: str) -> None:
         self.disk.place(path, Entry(mode=0o777, target=target))
 
-    def _write_remove(self, paths: list[str]) -> None:
+    def _write_remove(self, paths: list[str], only: str | None = None) -> None:
         for path in paths:
-            self.disk.remove(path)
+            if only is None or self.disk.read(path) == only:
+                self.disk.remove(path)
 
     def _write_copy(self, path: str, to: str) -> None:
         for name, entry in self.disk.under(path).items():

@@ -1,6 +1,7 @@
 """Apply decides nothing: it carries steps out in order on a host and says what became of them."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -11,7 +12,7 @@ from nuages.engine.observe import observe
 from nuages.engine.plan import make_plan
 from nuages.errors import InterruptedDeployError, LockHeldError, StateError
 from nuages.hosts.command import Result
-from nuages.migrations.model import Judgement
+from nuages.migrations.model import Judgement, Operation, Pending
 from nuages.testing import (
     LAYOUT,
     Entry,
@@ -190,3 +191,32 @@ def test_what_was_observed_is_told_of_the_live_release():
     live = shop_live(shop_release(1), shop_release(2, "b2"))
     assert (live.number, live.serving, live.address) == (2, "v2-aaaa", "127.0.0.1:8000")
     assert (shop_live().number, shop_live().serving, shop_live().address) == (0, "", "")
+
+
+def window_deploy():
+    live = shop_live(shop_release(1))
+    operation = Operation("Rename field", "break", "the live release asks for the old name")
+    renamed = Pending("books", "0002_rename", (operation,), "break", "window")
+    return live, make_plan(shop_desired(live, build=shop_build("b2")), live, (Judgement(pending=(renamed,)),))
+
+
+@pytest.mark.parametrize(("failing", "page"), [("migrate books.0002_rename", False), ("answers GET /", True)])
+def test_the_maintenance_page_stays_once_the_live_release_does_not_fit_the_tables(failing, page):
+    live, plan = window_deploy()
+    number = next(i for i, s in enumerate(plan.switch, 1) if failing in s.what)
+    here = host(fail_at=number)
+    with pytest.raises(InterruptedDeployError) as error:
+        apply(plan, here, live, "t1", lambda _event: None)
+
+    assert here.disk.exists(str(LAYOUT.maintenance)) is page
+    assert ("the maintenance page stays" in error.value.hint) is page
+
+
+def test_a_page_that_stays_goes_with_the_next_release_and_not_before():
+    live = shop_live(shop_release(1))
+    held = replace(live, maintenance=True, page_left=True, page_holds=True)
+    unchanged = make_plan(shop_desired(held), held)
+    mended = make_plan(shop_desired(held, build=shop_build("b3")), held)
+
+    assert not any("maintenance" in s.what for s in unchanged.steps)
+    assert "maintenance page off" in [s.what for s in mended.switch]
