@@ -45,7 +45,7 @@ def _batch(steps: tuple[Step, ...], here: Transport, live: Live, token: str, rep
 def _consequence(done: tuple[Step, ...], live: Live, *, settling: bool) -> str:
     if settling:
         return "the new release is live; this step is tried again by the next `nuages up`"
-    if any(s.why == WHY["window"] for s in done):
+    if live.page_holds or any(s.why == WHY["window"] for s in done):
         return "the maintenance page stays: the live release does not fit the migrated tables; mend it and deploy again, or restore the snapshot"
     if live.serving:
         return f"what was done has been taken back; v{live.number} still serves"

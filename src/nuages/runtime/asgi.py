@@ -47,6 +47,8 @@ def as_environ(scope):
     """WSGI's names for the headers, which the shared parts read."""
     client = scope.get("client") or ("", 0)
     environ = {"REMOTE_ADDR": client[0] or ""}
+    if "nuages.proof" in (scope.get("extensions") or {}):
+        environ["nuages.proof"] = True
     for name, value in scope.get("headers", ()):
         key = "HTTP_" + name.decode("latin-1").upper().replace("-", "_")
         text = value.decode("latin-1")

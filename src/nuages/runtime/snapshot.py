@@ -34,7 +34,9 @@ def copy_database(source, target):
 
 def restore(snapshot, target):
     """Put a snapshot back under a database that nobody has open, or whose users tolerate it: page by page, in place."""
-    old = sqlite3.connect("file:%s?mode=ro" % quote(snapshot), uri=True)
+    # Opened as a database in WAL mode, which it is a copy of, it would get files beside it that outlive it.
+    alone = "" if os.path.exists(snapshot + "-wal") else "&immutable=1"
+    old = sqlite3.connect("file:%s?mode=ro%s" % (quote(snapshot), alone), uri=True)
     new = sqlite3.connect(target, timeout=30)
     try:
         old.backup(new)

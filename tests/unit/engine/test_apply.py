@@ -220,3 +220,12 @@ def test_a_page_that_stays_goes_with_the_next_release_and_not_before():
 
     assert not any("maintenance" in s.what for s in unchanged.steps)
     assert "maintenance page off" in [s.what for s in mended.switch]
+
+
+def test_a_deploy_that_fails_behind_a_page_that_stays_says_so():
+    live = replace(shop_live(shop_release(1)), maintenance=True, page_left=True, page_holds=True)
+    plan = make_plan(shop_desired(live, build=shop_build("b3")), live)
+    number = next(i for i, s in enumerate(plan.switch, 1) if "answers GET /" in s.what)
+    with pytest.raises(InterruptedDeployError) as error:
+        apply(plan, host(fail_at=number), live, "t1", lambda _event: None)
+    assert "the maintenance page stays" in error.value.hint

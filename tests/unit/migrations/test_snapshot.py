@@ -46,4 +46,5 @@ def test_a_snapshot_of_a_database_in_use_can_be_put_back(tmp_path):
     restored.close()
 
     assert rows == [("Emma",)]
+    assert list(tmp_path.glob("v2-*")) == [copy]
     assert copy.stat().st_mode & 0o077 == 0

@@ -223,6 +223,15 @@ def test_maintenance_answers_503_but_health_and_static_files_go_on(site):
     assert site.get("/static/app.css").status == 200
 
 
+def test_a_new_release_is_proved_behind_the_maintenance_page(site):
+    from nuages_runtime.proof_request import prove
+
+    site.write("maintenance", "")
+    assert site.get("/").status == 503
+    interface = "asgi" if site.ask is ask_asgi else "wsgi"
+    assert prove(site.application, {"interface": interface, "health": {"expect": "200"}}) == {"ok": True, "status": 200}
+
+
 def test_maintenance_ends_within_a_second_of_its_file(site):
     site.write("maintenance", "").unlink()
     assert site.get("/").status == 200
