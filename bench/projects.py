@@ -167,7 +167,8 @@ def describe(bench: Bench, row: Row) -> None:
     row.django, row.python = str(probe.get("django", "")), str(probe.get("python", ""))
     row.packages = packages_in(bench.data)
     if facts:
-        found = answer_of(bench.nuages("check", "--json", seconds=bench.seconds / 2)) or []
+        answer = answer_of(bench.nuages("check", "--json", seconds=bench.seconds / 2))
+        found = answer if isinstance(answer, list) else []  # else it is the error that kept it from checking
         count = {s: sum(f["severity"] == s and not f["silenced"] for f in found) for s in ("error", "warning")}
         row.findings = f"{count['error']} / {count['warning']}"
     status = answer_of(bench.nuages("status", "--json", seconds=30))

@@ -165,6 +165,15 @@ def connections(project):
     asgi = project.policy.get("interface") == "asgi"
     for alias, options in settings.DATABASES.items():
         engine, where = str(options.get("ENGINE")), "DATABASES[%r]" % alias
+        name = str(options.get("NAME") or "")
+        if "sqlite" in engine and (name in ("", ":memory:") or "mode=memory" in name):
+            yield finding(
+                "database.N004",
+                "error",
+                "the database is in memory: every process has its own, and nothing is kept",
+                where,
+                "nuages config set DATABASE_URL=sqlite:///db.sqlite3, or the URL of a database server",
+            )
         pooled = bool((options.get("OPTIONS") or {}).get("pool"))
         persistent = options.get("CONN_MAX_AGE", 0) != 0
         if pooled and persistent and "postgresql" in engine:

@@ -190,6 +190,7 @@ EXPECTED = {
     "database.N001": ("info", "DATABASES['slow']"),
     "database.N002": ("error", "ATOMIC_REQUESTS"),
     "database.N003": ("error", "DATABASES['pool']"),
+    "database.N004": ("error", "DATABASES['default']"),
     "security.N004": ("error", "CORS_ALLOW_ALL_ORIGINS"),
     "security.N005": ("warning", "SESSION_SERIALIZER"),
     "security.N006": ("warning", "PASSWORD_HASHERS"),

@@ -30,6 +30,7 @@ CATALOG: dict[str, str] = {
     "database.N001": "each request opens a new database connection",
     "database.N002": "ATOMIC_REQUESTS with async views",
     "database.N003": "a connection pool with persistent connections",
+    "database.N004": "the database is in memory",
     "static.N001": "a {% static %} target does not exist",
     "static.N002": "the project serves uploads only under DEBUG",
     "static.N003": "files are tracked under STATIC_ROOT",
