@@ -26,7 +26,7 @@ def apply_change(site: Site, change: Callable[[Configuration], Configuration], w
     if live.release is None:
         from nuages.engine.store import keep_configuration
 
-        keep_configuration(site.here, site.layout, site.topology, new)
+        keep_configuration(site.here, site.layout, new)
         click.echo(f"kept as config v{new.version} for the first deploy; nuages up")
         return
     # Environments are never changed in place: another driver means another one, resolved from the project's files.

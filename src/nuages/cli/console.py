@@ -6,12 +6,12 @@ import json
 import shutil
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import click
 
-from nuages.engine.model import Plan, Step
+from nuages.engine.model import Plan
 from nuages.errors import NuagesError
 from nuages.settings.model import Finding
 
@@ -125,10 +125,6 @@ def show_judgements(plan: Plan) -> None:
 
 def plan_dict(plan: Plan) -> dict[str, Any]:
     return {"steps": [s.as_dict() for s in plan.steps], "reason": plan.reason, **plan.facts}
-
-
-def steps_as_lines(steps: Iterable[Step]) -> list[str]:
-    return [str(step) for step in steps]
 
 
 def show_error(error: NuagesError, *, as_json: bool = False) -> None:

@@ -62,7 +62,7 @@ class ProcessSpec:
     start_timeout: float = 60
 
     def as_spec(self) -> dict[str, Any]:
-        """For the generation's 0600 file; the only place where secrets are written out."""
+        """For the generation's 0600 file, where secrets are written out."""
         env = {k: v.reveal() if isinstance(v, Secret) else v for k, v in self.env.items()}
         return {
             **{k: getattr(self, k) for k in self.__dataclass_fields__ if k != "env"},

@@ -113,7 +113,6 @@ class Plan:
 
     switch: tuple[Step, ...] = ()
     settle: tuple[Step, ...] = ()
-    notes: tuple[str, ...] = ()
     judgements: tuple[Judgement, ...] = ()
     reason: str = ""  # why there is nothing to do, when there is nothing
     facts: Mapping[str, Any] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""Small writes outside a deploy: a configuration kept for the first one, and the end of a site."""
+"""A small write outside a deploy: a configuration kept for the first one."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from nuages.engine.lock import deploy_lock
 from nuages.hosts.transport import Transport
 from nuages.release.layout import Layout
 from nuages.settings.configuration import Configuration
-from nuages.topology.model import Topology
 
 
-def keep_configuration(here: Transport, layout: Layout, topology: Topology, config: Configuration) -> None:
+def keep_configuration(here: Transport, layout: Layout, config: Configuration) -> None:
     """Write a config version that no release refers to yet."""
     path = layout.config(config.version)
     ops = [

@@ -14,7 +14,6 @@ from nuages.errors import PythonMissingError, TopologyError
 
 
 END_OF_LIFE = (3, 10)  # its last release was October 2026
-PREVIEW = (3, 15)  # younger than most wheels
 # The newest Python that a series of Django runs on; pure-Python wheels would install on any.
 DJANGO_NEWEST: Mapping[str, tuple[int, int]] = {
     "1.11": (3, 7),

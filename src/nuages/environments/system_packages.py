@@ -129,12 +129,6 @@ def system_packages(names: Iterable[str]) -> dict[str, tuple[str, ...]]:
     return {name: apt for name, apt in wanted.items() if apt}
 
 
-def run_time_packages(names: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """What these packages load at run time; wheels don't bring it."""
-    wanted = {name: RUNTIME.get(name) or RUNTIME.get(canonicalize_name(name), ()) for name in names}
-    return {name: apt for name, apt in wanted.items() if apt}
-
-
 def _entry(name: str) -> tuple[str, ...]:
     build = (*BUILD[name], *COMPILER) if name in BUILD else ()
     return tuple(dict.fromkeys((*RUNTIME.get(name, ()), *build)))

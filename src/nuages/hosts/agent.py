@@ -333,7 +333,7 @@ def write_copy(path, to):
     os.rename(partial, to)
 
 
-def write_union(path, to, manifest=""):
+def write_union(path, to):
     """Hard-link every file of `path` into `to`; files that are there with the same content stay as they are."""
     for folder, _folders, names in os.walk(path):
         target = os.path.join(to, os.path.relpath(folder, path))
@@ -371,7 +371,7 @@ def _place(source, target):
     os.replace(partial, target)
 
 
-def write_run(argv, env=None, cwd=None, timeout=600, env_file=None, log=None, stdin=""):
+def write_run(argv, env=None, cwd=None, timeout=600, env_file=None):
     """Run a command; its lines are progress. `env_file` is a JSON object of variables, read here (secrets stay here)."""
     environment = dict(env if env is not None else os.environ)
     if env_file:
@@ -380,7 +380,7 @@ def write_run(argv, env=None, cwd=None, timeout=600, env_file=None, log=None, st
         argv,
         env=environment,
         cwd=cwd,
-        stdin=subprocess.PIPE,
+        stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         start_new_session=True,
@@ -389,8 +389,6 @@ def write_run(argv, env=None, cwd=None, timeout=600, env_file=None, log=None, st
     timer = _Alarm(child, deadline)
     tail = []
     try:
-        child.stdin.write(stdin.encode())
-        child.stdin.close()
         for raw in child.stdout:
             line = raw.decode("utf-8", "replace").rstrip("\n")
             tail = (tail + [line])[-200:]
@@ -402,8 +400,6 @@ def write_run(argv, env=None, cwd=None, timeout=600, env_file=None, log=None, st
     finally:
         timer.cancel()
         child.stdout.close()
-    if log:
-        _append(log, "\n".join(tail) + "\n")
     if timer.fired:
         raise StepFailed("took longer than %g s" % timeout, "\n".join(tail[-5:]))
     if status:
@@ -449,12 +445,6 @@ class _Alarm:
 
     def cancel(self):
         self.timer.cancel()
-
-
-def _append(path, text):
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    with open(path, "a", encoding="utf-8") as file:
-        file.write(text)
 
 
 class StepFailed(Exception):

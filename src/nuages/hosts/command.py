@@ -13,8 +13,8 @@ from nuages.secret import Secret
 class Command:
     """What to run. `str(command)` is safe to show: it holds no environment and no secret.
 
-    `env` is added to a clean environment (PATH, HOME, LANG, TERM-less), never to the caller's own, unless
-    `inherit` is set. `timeout` is in seconds. Secrets travel in `env` or `stdin`, never in `argv`.
+    `env` is added to a clean environment (PATH, HOME, LANG, TERM-less), never to the caller's own. `timeout` is in
+    seconds. Secrets travel in `env` or `stdin`, never in `argv`.
     """
 
     argv: tuple[str, ...]
@@ -22,7 +22,6 @@ class Command:
     cwd: str = ""
     stdin: str | Secret = ""
     timeout: float = 600
-    inherit: bool = False
 
     def __str__(self) -> str:
         return shlex.join(self.argv)

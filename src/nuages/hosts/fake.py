@@ -268,7 +268,7 @@ class FakeTransport:
         for name, entry in self.disk.under(path).items():
             self.disk.place(f"{to}/{name}", entry)
 
-    def _write_union(self, path: str, to: str, manifest: str = "") -> None:
+    def _write_union(self, path: str, to: str) -> None:
         self._write_copy(path, to)
 
     def _write_prune(self, path: str, keep: list[str]) -> None:
@@ -278,7 +278,7 @@ class FakeTransport:
 
     def _write_run(self, argv: list[str], **how: Any) -> None:
         env, timeout = how.get("env") or {}, how.get("timeout", 600)
-        command = Command(tuple(argv), env=env, cwd=how.get("cwd") or "", stdin=how.get("stdin", ""), timeout=timeout)
+        command = Command(tuple(argv), env=env, cwd=how.get("cwd") or "", timeout=timeout)
         result = self.run(command)
         if not result.ok:
             what = f"{posixpath.basename(argv[0])} ended with {result.status}"

@@ -60,12 +60,11 @@ class LocalTransport:
     name = "localhost"
 
     def run(self, command: Command, progress: Progress | None = None) -> Result:
-        env = {**os.environ, **command.environment()} if command.inherit else clean_environment(command.environment())
         try:
             process = subprocess.Popen(
                 command.argv,
                 cwd=command.cwd or None,
-                env=env,
+                env=clean_environment(command.environment()),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,

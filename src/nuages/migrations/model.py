@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 
-CLASSES = ("safe", "bridge", "data", "lock", "break", "destroy", "manual")
+# From the mildest to the gravest.
+RANK = {verdict: rank for rank, verdict in enumerate(("safe", "bridge", "data", "lock", "manual", "break", "destroy"))}
 
 
 @dataclass(frozen=True)
 class Operation:
-    """One operation of a pending migration. `verdict` is one of CLASSES, the worst of a migration counts."""
+    """One operation of a pending migration. `verdict` is one of RANK, the worst of a migration counts."""
 
     describe: str
     verdict: str
@@ -23,9 +24,6 @@ class Operation:
     relax: str = ""  # app.model.field to make nullable before the switch, so that its removal can wait until after
     relax_column: str = ""  # its column
     takes_back: bool = True  # False: the old code's data is gone after it
-
-
-RANK = {verdict: rank for rank, verdict in enumerate(("safe", "bridge", "data", "lock", "manual", "break", "destroy"))}
 
 
 @dataclass(frozen=True)
@@ -50,7 +48,7 @@ class Pending:
 
 @dataclass(frozen=True)
 class Break:
-    """One way in which a release's code does not fit a schema (django.md section 4.2)."""
+    """One way in which a release's code does not fit a schema."""
 
     model: str
     column: str

@@ -8,7 +8,7 @@ import re
 from nuages.errors import ProjectError
 from nuages.project.model import Choice
 from nuages.project.source import Source
-from nuages.project.tree import Tree, is_aside, module_name, parent
+from nuages.project.tree import Tree, is_aside, module_name
 
 
 FACTORIES = {
@@ -131,7 +131,3 @@ def entry_in(command: str) -> str:
     bare = re.search(r"(?<![\w./-])([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*\.[aw]sgi(?:\.application)?)(?![\w/.])", command)
     module = bare.group(1).removesuffix(".application") if bare else ""
     return f"{module}:application" if module else ""
-
-
-def folder_of(path: str) -> str:
-    return parent(path)

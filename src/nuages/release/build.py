@@ -18,7 +18,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from nuages.errors import NuagesError, ReleaseError
+from nuages.errors import ReleaseError
 from nuages.hosts.command import Command
 from nuages.hosts.transport import Progress, Transport
 from nuages.project.model import Project
@@ -155,7 +155,7 @@ def _fill(
             "NUAGES_RELEASE": str(release),
             **python_environment(partial / "source", import_paths(project), project.probe.settings_module),
         }
-        _translations(partial / "source", project, env, here, progress)
+        _translations(project, env, here, progress)
         _bytecode(partial, source, project, here)
         collect_static(partial, project, layout, env, here, progress)
     forget_packages(partial / "source", project)
@@ -212,7 +212,7 @@ def link_config_files(source: Path, layout: Layout, names: tuple[str, ...]) -> N
         place.symlink_to(layout.shared("config-files") / name)
 
 
-def _translations(source: Path, project: Project, env: Mapping[str, str], here: Transport, progress: Progress) -> None:
+def _translations(project: Project, env: Mapping[str, str], here: Transport, progress: Progress) -> None:
     if not project.files.translations or shutil.which("msgfmt") is None:
         return
     progress("compiling translations")
@@ -269,6 +269,3 @@ def describe_source(manifest: Mapping[str, Any]) -> str:
     commit = str(manifest.get("commit") or "")[:8]
     name = commit or "working tree"
     return f"{name} + changes" if commit and manifest.get("dirty") else name
-
-
-__all__ = ["Build", "NuagesError", "build_id", "build_release", "load_build", "scratch_release"]

@@ -38,10 +38,6 @@ class Project:
         full = os.path.realpath(str(path))
         return os.path.relpath(full, self.root) if full.startswith(self.root + os.sep) else str(path)
 
-    def owns_module(self, name):
-        module = sys.modules.get(name)
-        return self.owns(getattr(module, "__file__", None) or "/")
-
 
 def read_policy():
     try:

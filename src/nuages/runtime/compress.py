@@ -19,10 +19,8 @@ EVERY = 5  # seconds between two lines about how far it is
 
 
 def compressor():
-    try:
-        from whitenoise.compress import Compressor
-    except ImportError:
-        from servestatic.compress import Compressor
+    from whitenoise.compress import Compressor
+
     return Compressor(quiet=True)
 
 

@@ -12,7 +12,6 @@ REDIS = "django.core.cache.backends.redis.RedisCache"
 MEMCACHED = "django.core.cache.backends.memcached.PyMemcacheCache"
 LOCMEM = "django.core.cache.backends.locmem.LocMemCache"
 SAFE = {REDIS: "nuages_runtime.caches.SafeRedisCache", MEMCACHED: "nuages_runtime.caches.SafeMemcached"}
-SHARED = ("redis", "memcached", "db.DatabaseCache")
 # Measured with hosts stopped, hung and cut off: no failed request (a hang adds 56 ms at the 95th percentile).
 MEMCACHED_OPTIONS = {
     "ignore_exc": True,

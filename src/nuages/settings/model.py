@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
@@ -28,16 +26,3 @@ class Finding:
     hint: str = ""
     group: str = ""
     silenced: str = ""  # the user's reason
-
-
-@dataclass(frozen=True)
-class ProductionSettings:
-    """The policy that the release's runtime lays over the project's settings, and what it came to."""
-
-    policy: Mapping[str, Any]
-    changes: tuple[Change, ...] = ()
-    findings: tuple[Finding, ...] = field(default=())
-
-    @property
-    def errors(self) -> tuple[Finding, ...]:
-        return tuple(f for f in self.findings if f.severity == "error" and not f.silenced)

@@ -56,11 +56,6 @@ def test_what_the_command_names_wins(here):
     assert here.run(shell("echo $LANG", env={"LANG": "nb_NO.UTF-8"})).stdout == "nb_NO.UTF-8\n"
 
 
-def test_a_command_may_inherit_when_it_says_so(here, monkeypatch):
-    monkeypatch.setenv("FROM_CALLER", "yes")
-    assert here.run(shell("echo $FROM_CALLER", inherit=True)).stdout == "yes\n"
-
-
 def test_secrets_reach_the_command_they_are_for(here):
     result = here.run(shell("cat; echo $PASSWORD", env={"PASSWORD": Secret("hunter2")}, stdin=Secret("typed ")))
     assert result.stdout == "typed hunter2\n"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from nuages.migrations.classify import classify
-from nuages.migrations.model import CLASSES, RANK
 from nuages.migrations.rules_alterations import type_change
 from nuages.migrations.verdicts import Database
 
@@ -162,7 +161,3 @@ def test_a_removed_column_that_must_be_given_is_made_nullable_first():
 )
 def test_types_change_for_the_wider_the_shorter_or_otherwise(old, new, change):
     assert type_change(old, new) == change
-
-
-def test_every_class_has_a_rank():
-    assert set(RANK) == set(CLASSES)

@@ -53,8 +53,7 @@ class Embedded(Supervisor):
 def _background(placement: Placement, process: dict[str, Any]) -> ProcessSpec:
     """A Procfile line is a shell's line; `exec` lets signals reach the program itself."""
     name, kind = process["name"], process["kind"]
-    default = 1
-    wanted = placement.scale.get(name, placement.topology.scale.get(name, default))
+    wanted = placement.scale.get(name, placement.topology.scale.get(name, 1))
     bin_dir = f"{placement.manifest['environment']}/bin"
     return ProcessSpec(
         name=name,
