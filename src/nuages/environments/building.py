@@ -62,7 +62,9 @@ def _build(here: Transport, environment: Environment, progress: Progress, *, com
     )
     _install(here, environment, progress, compile_bytecode=compile_bytecode)
     _write_hook(Path(environment.path))
-    Path(environment.path, MARKER).write_text(lock.text, encoding="utf-8")
+    marker = Path(environment.path, MARKER)
+    marker.touch(mode=0o600)  # a line may be a URL with a password
+    marker.write_text(lock.text, encoding="utf-8")
 
 
 def _install(here: Transport, environment: Environment, progress: Progress, *, compile_bytecode: bool) -> None:

@@ -22,7 +22,7 @@ from nuages.environments.resolver import Resolution, has_wheel, index_environmen
 from nuages.environments.stack import add_stack
 from nuages.environments.substitutes import fit_to_machine
 from nuages.environments.uv import spell
-from nuages.environments.wishes import Wishes, digest_folder, requirement_name, unique
+from nuages.environments.wishes import Wishes, digest_folder, mask, requirement_name, unique
 from nuages.hosts.transport import Progress, Transport
 
 
@@ -105,6 +105,7 @@ def _kept_project(here: Transport, path: Path) -> Kept | None:
 def _save(path: Path, data: Mapping[str, object]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.{os.getpid()}")
+    partial.touch(mode=0o600)  # a requirement may be a URL with a password
     partial.write_text(json.dumps(data, indent=1), encoding="utf-8")
     partial.replace(path)
 
@@ -166,7 +167,9 @@ def versions(lines: Sequence[str]) -> dict[str, str]:
         name = requirement_name(line)
         pin = re.match(r"[^=;@\s]+==([^\s;]+)$", line)  # parsing a hundred lines takes as long as the rest
         if name:
-            found[name] = pin[1] if pin else Requirement(line).url or str(Requirement(line).specifier).removeprefix("==")
+            found[name] = (
+                pin[1] if pin else mask(Requirement(line).url or "") or str(Requirement(line).specifier).removeprefix("==")
+            )
     return dict(sorted(found.items()))
 
 

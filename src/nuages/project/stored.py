@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nuages.project.model import Project
+from nuages.secret import Secret
 
 
 def as_json(project: Project) -> dict[str, Any]:
@@ -23,8 +24,8 @@ def from_json(data: Mapping[str, Any]) -> Project:
 def plain(value: object) -> object:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
-    if isinstance(value, Mapping):
-        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, Mapping):  # a secret is not kept: a remembered project has its environment already
+        return {str(k): plain(v) for k, v in value.items() if not isinstance(v, Secret)}
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
     return str(value) if isinstance(value, Path) else value
