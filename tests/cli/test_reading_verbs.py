@@ -135,11 +135,11 @@ def test_ps_and_open_of_a_stopped_site_say_how_to_start_it(nuages, deployed):
 
 def test_logs_are_merged_by_time_and_filtered(nuages, deployed):
     deployed.logs.mkdir()
-    (deployed.logs / "web.log").write_text("2026-01-02 03:04:05 one\n2026-01-02 03:04:09 three\n")
+    (deployed.logs / "web.log").write_text("2026-01-02 03:04:05 one\n2026-01-02T03:04:09.5Z three\n  and more\n")
     (deployed.logs / "worker.log").write_text("2026-01-02 03:04:07 two\n")
-    assert [line.split()[-1] for line in nuages("logs").output.splitlines()] == ["one", "two", "three"]
+    assert [line.split()[-1] for line in nuages("logs").output.splitlines()] == ["one", "two", "three", "more"]
     assert [line.split()[-1] for line in nuages("logs", "worker").output.splitlines()] == ["two"]
-    assert [line.split()[-1] for line in nuages("logs", "-n", "1", "web").output.splitlines()] == ["three"]
+    assert [line.split()[-1] for line in nuages("logs", "-n", "2", "web").output.splitlines()] == ["three", "more"]
     assert [line.split()[-1] for line in nuages("logs", "--grep", "t[wh]").output.splitlines()] == ["two", "three"]
     assert nuages("logs", "--since", "1h").output == ""
 

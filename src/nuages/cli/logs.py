@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import click
@@ -35,11 +35,19 @@ def command(site: Site, names: tuple[str, ...], following: bool, lines: int, sin
             click.echo()
         return
     files = log_files(site, names)
-    entries = [(_stamp(line), name, line) for name, path in files.items() for line in last_lines(path, lines)]
+    entries = [(at, name, line) for name, path in files.items() for at, line in stamped(last_lines(path, lines))]
     entries.sort(key=lambda entry: entry[0])
-    for _at, name, line in entries:
-        if keep(line):
+    for at, name, line in entries:
+        if keep(line, at):
             show(name, line, list(files))
+
+
+def stamped(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """A line without a time of its own, as in a traceback, is as old as the one before it."""
+    at = ""
+    for line in lines:
+        at = _stamp(line) or at
+        yield at, line
 
 
 def log_files(site: Site, names: tuple[str, ...]) -> dict[str, Path]:
@@ -60,12 +68,12 @@ def last_lines(path: Path, count: int) -> list[str]:
     return lines[-count:] if count else []
 
 
-def follow(site: Site, names: tuple[str, ...], lines: int = 10, keep: Callable[[str], bool] = lambda _line: True) -> None:
+def follow(site: Site, names: tuple[str, ...], lines: int = 10, keep: Callable[..., bool] = lambda _line, _at="": True) -> None:
     """Show lines as they come, until interrupted; files that appear or are rotated are followed too."""
     places: dict[str, tuple[int, int]] = {}
     for name, path in log_files(site, names).items():
-        for line in last_lines(path, lines):
-            if keep(line):
+        for at, line in stamped(last_lines(path, lines)):
+            if keep(line, at):
                 show(name, line, [])
         info = path.stat()
         places[name] = (info.st_ino, info.st_size)
@@ -103,7 +111,7 @@ def show(name: str, line: str, known: list[str]) -> None:
     click.echo(f"{click.style(f'{name:<8}', fg=colour)} {line}")
 
 
-def _filter(since: str | None, grep: str | None) -> Callable[[str], bool]:
+def _filter(since: str | None, grep: str | None) -> Callable[..., bool]:
     oldest = ""
     if since:
         match = re.fullmatch(r"(\d+)\s*(s|m|min|h|d)", since.strip())
@@ -116,8 +124,8 @@ def _filter(since: str | None, grep: str | None) -> Callable[[str], bool]:
     except re.error as error:
         raise UsageError(f"{grep!r} is not a regular expression: {error}") from error
 
-    def keep(line: str) -> bool:
-        at = _stamp(line)
+    def keep(line: str, at: str = "") -> bool:
+        at = at or _stamp(line)
         return (not oldest or not at or at >= oldest) and (pattern is None or bool(pattern.search(line)))
 
     return keep

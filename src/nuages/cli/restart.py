@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from nuages.cli.site import Site, json_option, root_of, terminal, with_site
+from nuages.cli.site import Site, json_option, root_of, terminal, url_of, with_site
 from nuages.deploy import deploy
 from nuages.engine.request import Request
 
@@ -17,3 +17,6 @@ def command(site: Site, as_json: bool) -> None:
     ctx = click.get_current_context()
     site.deployed()
     deploy(Request(root=root_of(ctx), what="restart", source="live", force=True), terminal(ctx, as_json=as_json))
+    live = site.live()
+    if not as_json:
+        click.echo(f"v{live.number} is live at {url_of(live, site.topology)}: in new processes")

@@ -100,8 +100,10 @@ def perform(wish: Wish, console: Terminal, what: str, site: Site, *, as_json: bo
         seconds = float(console.elapsed().split()[0])
         click.echo(json.dumps({"event": "live", "release": number, "url": url, "seconds": seconds}))
     elif address:
-        live = click.style(f"v{number} is live", fg="green")
+        live = "it is" if plan.empty else click.style(f"v{number} is live", fg="green")
         click.echo(f"{live} at {click.style(url, bold=True)}  {click.style(console.elapsed(), dim=True)}")
+        if site.live().maintenance:
+            click.echo("visitors see the maintenance page: nuages maintenance off")
         if not plan.empty and status_of(address, "/") == NOT_FOUND:
             admin = "; its admin is at /admin/" if status_of(address, "/admin/login/") == OK else ""
             click.echo(click.style(f"the project has no page at /, so that address answers 404{admin}", dim=True))

@@ -116,4 +116,4 @@ def _what_changed(release: Mapping[str, Any] | None, build: Build, config: Confi
         return "first deploy"
     if release["build"] != build.id:
         return "code changed" if release.get("venv") == build.manifest.get("venv") else "code and packages changed"
-    return f"config v{config.version}" if release["config"] != config.version else "topology changed"
+    return "configuration changed" if release["config"] != config.version else "topology changed"

@@ -66,7 +66,8 @@ def _beside(desired: Desired, live: Live, here: Transport, folder: Path, progres
     for judgement in _judge_all(report, desired):
         found = judgement
         if judgement.pending and not judgement.conflicts:
-            progress(f"trying {len(judgement.pending)} migrations on a copy of the database")
+            many = len(judgement.pending)
+            progress(f"trying {many} migration{'' if many == 1 else 's'} on a copy of the database")
             rehearsal = _rehearse(desired, live, here, folder, judgement.alias)
             found = _with_cost(_judge(report, desired, judgement.alias, rehearsal), report)
         _stop(found)

@@ -97,7 +97,8 @@ def static(desired: Desired, live: Live) -> Iterable[Step]:
     count = build.manifest.get("static_files", 0)
     if count and build.id != (live.release or {}).get("build"):
         union = {"op": "union", "path": str(build.path / "static"), "to": str(desired.placement.policy["static_serve"])}
-        yield step("~", f"{count} static files beside the older ones", "pages of the old release still find theirs", union)
+        beside = ("~", f"{count} static files beside the older ones", "pages of the old release still find theirs")
+        yield step(*(beside if live.release else ("+", f"{count} static files", "under hashed names, compressed")), union)
 
 
 def retention(desired: Desired, live: Live) -> Iterable[Step]:

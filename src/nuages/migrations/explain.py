@@ -31,11 +31,11 @@ def explain(judgement: Judgement) -> str:
     lines += [f"note  the models of {app} changed without a migration" for app in judgement.missing]
     if judgement.rehearsed:
         lines.append(judgement.rehearsed if judgement.rehearsed.startswith("not ") else f"rehearsed {judgement.rehearsed}")
-    if judgement.snapshot:
+    if judgement.snapshot and not judgement.stops:
         lines.append("a snapshot of the database is taken first")
     if judgement.stops:
         lines.append(HELP)
-    if judgement.pending and judgement.rollback:
+    elif judgement.pending and judgement.rollback:
         lines.append(judgement.rollback)
     return "\n".join(lines) if lines else "no migrations to run"
 

@@ -48,6 +48,8 @@ def detect_processes(files: Files, topology: Topology, facts: Mapping[str, Any],
 
 def translated(process: Process, files: Files, interface: str) -> Process:
     """A `web:` line that names a server we stand in for is told as such; others are honoured with $PORT."""
+    if process.kind == "release" and all(OURS.match(part) for part in process.command.split("&&")):
+        return replace(process, note="left out: each deploy does this itself")
     if process.kind != "web":
         return process
     server, command = server_in(unwrapped(process.command, files.root))

@@ -105,7 +105,7 @@ def static_words(static: Mapping[str, Any]) -> str:
 
 def uploads_words(media: Mapping[str, Any]) -> str:
     fields = media.get("fields") or ()
-    return f"{len(fields)} file fields, {last(media.get('storage_class'))}" if fields else ""
+    return f"{len(fields)} file field{'' if len(fields) == 1 else 's'}, {last(media.get('storage_class'))}" if fields else ""
 
 
 def frontend_words(frontend: Mapping[str, Any]) -> str:

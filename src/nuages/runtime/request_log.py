@@ -1,10 +1,11 @@
-"""One line for each request on standard output: method, path, status, milliseconds, bytes, request id."""
+"""One line for each request on standard output: time, method, path, status, milliseconds, bytes, request id."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import os
+import time
 
 from gunicorn.glogging import Logger
 from nuages_runtime.proof import read_policy
@@ -22,7 +23,9 @@ class RequestLog(Logger):
         if self.quiet:
             return
         status = getattr(resp, "status_code", None) or str(resp.status).split(None, 1)[0]
+        now = time.time()
         fields = (
+            time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + ".%03dZ" % (now % 1 * 1000),
             environ.get("REQUEST_METHOD", req.method),
             environ.get("RAW_URI") or req.path,
             int(status),
@@ -35,12 +38,12 @@ class RequestLog(Logger):
 
     @staticmethod
     def _text(fields):
-        method, path, status, milliseconds, size, request_id = fields
+        at, method, path, status, milliseconds, size, request_id = fields
         if not path.isprintable():
             path = ascii(path)
-        return "%s %s %d %.1fms %db %s\n" % (method, path, status, milliseconds, size, request_id)
+        return "%s %s %s %d %.1fms %db %s\n" % (at, method, path, status, milliseconds, size, request_id)
 
     @staticmethod
     def _json(fields):
-        names = ("method", "path", "status", "ms", "bytes", "request_id")
-        return json.dumps(dict(zip(names, fields), event="request", ms=round(fields[3], 1))) + "\n"
+        names = ("time", "method", "path", "status", "ms", "bytes", "request_id")
+        return json.dumps(dict(zip(names, fields), event="request", ms=round(fields[4], 1))) + "\n"

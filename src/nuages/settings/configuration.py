@@ -7,6 +7,7 @@ rotated since stay rotated.
 from __future__ import annotations
 
 import io
+import json
 import re
 import secrets
 from collections.abc import Mapping
@@ -22,7 +23,7 @@ SECRET_BYTES = 48
 
 @dataclass(frozen=True)
 class Configuration:
-    """One version. `env` is what the user set; `generated` are names that we fill with the generated key."""
+    """One version. `env` and `files` are what the user set; `secret_key` is ours, drawn once."""
 
     version: int = 0
     env: Mapping[str, str] = field(default_factory=dict)
@@ -130,8 +131,6 @@ def parse_dotenv(text: str) -> dict[str, str]:
 
 def process_environment(config: Configuration, generated_names: tuple[str, ...]) -> dict[str, str]:
     """What a process of the site gets: the user's variables win over what we generate."""
-    import json
-
     ours = {
         "NUAGES_SECRET_KEY": config.secret_key,
         "NUAGES_SECRET_KEY_FALLBACKS": json.dumps(list(config.secret_key_fallbacks)),
@@ -146,4 +145,4 @@ def _check(name: str, value: str) -> None:
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
         raise UsageError(f"{name!r} is not the name of a variable", hint="letters, digits and _, not starting with a digit")
     if name.startswith("NUAGES_") or name in ("PYTHONPATH", "LISTEN_FDS", "LISTEN_PID"):
-        raise UsageError(f"{name} is ours to set", hint="see `nuages config --help`")
+        raise UsageError(f"{name} is set by Nuages and can't be changed", hint="take another name")

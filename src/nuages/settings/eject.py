@@ -106,7 +106,12 @@ def _assignments(changes: Iterable[Mapping[str, Any]]) -> tuple[str, list[str]]:
 
 
 def _comment(reason: str) -> list[str]:
-    return [f"# {part.strip()[:1].upper()}{part.strip()[1:]}." for part in reason.split("; ") if part.strip()]
+    return [f"# {_sentence(part.strip())}." for part in reason.split("; ") if part.strip()]
+
+
+def _sentence(part: str) -> str:
+    """File names and settings keep their first letter."""
+    return part if "." in part.split(maxsplit=1)[0] else part[:1].upper() + part[1:]
 
 
 def _head(base: str, body: str) -> str:

@@ -188,6 +188,13 @@ def test_every_sentence_about_rollback_is_honest_about_the_snapshot():
     assert "same for both" in judge(report(), live=True).rollback
 
 
+def test_a_deploy_that_stops_promises_neither_a_snapshot_nor_a_rollback():
+    text = explain(judge(report([RENAME]), live=True))
+    assert 'policy = "maintenance"' in text
+    assert "snapshot" not in text
+    assert "rollback" not in text
+
+
 INDEX = {"kind": "AddIndex", "describe": "Create index", "table": "shop_book"}
 
 

@@ -138,3 +138,15 @@ def test_asgi_only_where_it_is_needed(tmp_path, files, facts, declared, interfac
     read = read_files(root, declared)
     read = replace(read, wsgi="" if files.get("shop/wsgi.py", "") is None else read.wsgi)
     assert choose_interface(read, declared, facts) == interface
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("python manage.py migrate && python manage.py collectstatic --noinput", "left out: each deploy does this itself"),
+        ("python manage.py migrate && python manage.py load_rates", ""),
+    ],
+)
+def test_a_release_line_that_only_does_what_a_deploy_does_is_told_as_left_out(detect, line, told):
+    release = next(p for p in detect(procfile=f"web: gunicorn shop.wsgi\nrelease: {line}\n") if p.name == "release")
+    assert release.note == told
