@@ -31,7 +31,7 @@ class Placement:
     build: Build
     machine: Machine
     policy: Mapping[str, Any]
-    env: Mapping[str, str | Secret]
+    env: Mapping[str, str | Secret] = field(repr=False)
     scale: Mapping[str, int] = field(default_factory=dict)
     number: int = 0
 
@@ -51,7 +51,7 @@ class ProcessSpec:
     name: str
     kind: str
     argv: tuple[str, ...]
-    env: Mapping[str, str | Secret]
+    env: Mapping[str, str | Secret] = field(repr=False)
     cwd: str
     log: str
     instances: int = 1

@@ -27,7 +27,7 @@ class Live:
     site: Mapping[str, Any] | None
     release: Mapping[str, Any] | None  # release.json of the live numbered release
     numbered: Mapping[str, Mapping[str, Any]]
-    config: Mapping[str, Any] | None
+    config: Mapping[str, Any] | None = field(repr=False)
     builds: tuple[str, ...]
     venvs: tuple[str, ...]
     supervisor: Mapping[str, Any]  # its status; empty when it does not run
@@ -77,9 +77,9 @@ class Desired:
     supervisor: Supervisor
     programs: str  # version of the supervisor's programs
     release: Mapping[str, Any]  # release.json
-    environ: Mapping[str, str]  # env.json
+    environ: Mapping[str, str] = field(repr=False)  # env.json
     generation: str
-    spec: Mapping[str, Any]
+    spec: Mapping[str, Any] = field(repr=False)
     listen: str
     new: bool  # a new numbered release; else the live one, brought (back) up
     why: str
@@ -97,8 +97,8 @@ class Step:
     host: str
     what: str
     why: str = ""
-    ops: tuple[Op, ...] = ()
-    undo: tuple[Op, ...] = ()
+    ops: tuple[Op, ...] = field(default=(), repr=False)
+    undo: tuple[Op, ...] = field(default=(), repr=False)
 
     def __str__(self) -> str:
         return f"{self.symbol} {self.host}  {self.what}"

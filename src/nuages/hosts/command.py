@@ -11,16 +11,16 @@ from nuages.secret import Secret
 
 @dataclass(frozen=True)
 class Command:
-    """What to run. `str(command)` is safe to show: it holds no environment and no secret.
+    """What to run. `str(command)` and its repr are safe to show: they hold no environment and no input.
 
     `env` is added to a clean environment (PATH, HOME, LANG, TERM-less), never to the caller's own. `timeout` is in
     seconds. Secrets travel in `env` or `stdin`, never in `argv`.
     """
 
     argv: tuple[str, ...]
-    env: Mapping[str, str | Secret] = field(default_factory=dict)
+    env: Mapping[str, str | Secret] = field(default_factory=dict, repr=False)
     cwd: str = ""
-    stdin: str | Secret = ""
+    stdin: str | Secret = field(default="", repr=False)
     timeout: float = 600
 
     def __str__(self) -> str:

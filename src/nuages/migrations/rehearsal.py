@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
@@ -17,7 +17,7 @@ class Code:
     """How to run a module of the runtime with one release's code: its Python, its environment, the folder of manage.py."""
 
     python: str
-    env: Mapping[str, str | Secret]
+    env: Mapping[str, str | Secret] = field(repr=False)
     cwd: str
 
     def module(self, name: str, *arguments: str, timeout: float = 600) -> Command:

@@ -150,6 +150,7 @@ def test_no_secret_is_in_what_is_shown_or_journalled(name):
     plan = make_plan(desired, live, judgements)
     assert plan.steps
     shown = [f"{step} {step.why}" for step in plan.steps] + [json.dumps(step.as_dict()) for step in plan.steps]
+    shown += [repr(plan), repr(desired), repr(live)]
     assert "hunter2" not in "\n".join([*shown, plan.reason, json.dumps(dict(plan.facts))])
 
 

@@ -33,6 +33,7 @@ def test_a_command_shows_neither_environment_nor_input(value):
     assert value not in str(command)
     assert value not in repr(command)
     assert command.environment() == {"PGPASSWORD": value}
+    assert value not in repr(Command(("psql",), env={"PGPASSWORD": value}, stdin=value))
 
 
 @given(VALUES, VALUES)
