@@ -36,18 +36,20 @@ def lock_and_read(
     lock = {"kind": "lock", "path": str(layout.lock), "token": token, "owner": owner, "seconds": LEASE}
     answers = here.read({"lock": lock, **questions})
     if not answers["lock"].get("taken"):
-        raise LockHeldError(*_held(answers["lock"]["holder"]))
+        raise _held(answers["lock"]["holder"], layout)
     try:
         yield token, answers
     finally:
         here.read({"unlock": {"kind": "unlock", "path": str(layout.lock), "token": token}})
 
 
-def _held(holder: dict) -> tuple[str]:  # type: ignore[type-arg]
+def _held(holder: Mapping[str, Any], layout: Layout) -> LockHeldError:
     owner = holder.get("owner", {})
     minutes = (time.time() - holder.get("since", time.time())) / 60
     left = (holder.get("expires", time.time()) - time.time()) / 60
     who = f"{owner.get('user', 'somebody')} on {owner.get('host', 'another machine')} (pid {owner.get('pid', '?')})"
-    return (
-        f"{who} has been running `nuages {owner.get('what', 'deploy')}` for {minutes:.0f} min; the lock ends by itself in {left:.0f} min",
+    return LockHeldError(
+        f"{who} has been running `nuages {owner.get('what', 'deploy')}` for {minutes:.0f} min",
+        where=str(layout.lock),
+        hint=f"wait for it; the lock ends by itself in {max(0, left):.0f} min",
     )
