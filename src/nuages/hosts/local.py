@@ -17,9 +17,11 @@ from typing import Any
 from nuages.errors import CommandError, CommandTimeoutError, HostError
 from nuages.hosts.command import Command, Result
 from nuages.hosts.transport import Progress
+from nuages.secret import Secret
 
 
 AGENT = Path(__file__).with_name("agent.py")
+LONGEST = 3600  # seconds for what an agent does by itself: reads, copies, removes
 KEPT = (
     "PATH",
     "HOME",
@@ -137,7 +139,9 @@ class LocalTransport:
             else:
                 progress(event)
 
-        command = Command((sys.executable, "-I", "-S", str(AGENT)), stdin=json.dumps(request), timeout=3600)
+        command = Command(
+            (sys.executable, "-I", "-S", str(AGENT)), stdin=Secret(json.dumps(request)), timeout=time_limit(request)
+        )
         result = self.run(command, read_line)
         if failure:
             raise CommandError(
@@ -149,6 +153,12 @@ class LocalTransport:
         if not result.ok:
             raise HostError("the agent ended early", where=self.name, detail=result.tail())
         return answer
+
+
+def time_limit(request: Mapping[str, Any]) -> float:
+    """As long as its commands may take, going and being taken back: the agent ends each of them itself."""
+    ops = [op for step in request.get("write", ()) for op in (*step.get("ops", ()), *step.get("undo", ()))]
+    return LONGEST + sum(float(op.get("timeout", 0)) for op in ops)
 
 
 def wait_for(process: subprocess.Popen[bytes], seconds: float) -> None:

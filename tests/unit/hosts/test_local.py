@@ -9,7 +9,7 @@ import pytest
 from nuages.errors import CommandError, CommandTimeoutError, HostError
 from nuages.hosts import reach
 from nuages.hosts.command import Command, run
-from nuages.hosts.local import LocalTransport, clean_environment
+from nuages.hosts.local import LocalTransport, clean_environment, time_limit
 from nuages.secret import Secret
 from nuages.testing import shop_topology
 
@@ -140,3 +140,10 @@ def test_several_questions_are_one_round_trip(here, tmp_path):
 def test_today_every_topology_is_reached_on_this_machine():
     with reach(shop_topology()) as here:
         assert here.name == "localhost"
+
+
+def test_the_agent_has_as_long_as_its_commands_may_take():
+    day = 24 * 3600
+    migrate = {"ops": [{"op": "run", "argv": ["migrate"], "timeout": day}], "undo": [{"op": "remove", "paths": []}]}
+    assert time_limit({"write": [migrate, migrate]}) > 2 * day
+    assert time_limit({"read": {"host": {"kind": "host"}}}) > 0
