@@ -376,19 +376,25 @@ def write_run(argv, env=None, cwd=None, timeout=600, env_file=None):
     environment = dict(env if env is not None else os.environ)
     if env_file:
         environment.update(read_json(env_file) or {})
-    child = subprocess.Popen(
-        argv,
-        env=environment,
-        cwd=cwd,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-    )
+    release_stop = _hold_stop()
+    try:
+        child = subprocess.Popen(
+            argv,
+            env=environment,
+            cwd=cwd,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    except BaseException:
+        release_stop()
+        raise
     deadline = time.monotonic() + timeout
     timer = _Alarm(child, deadline)
     tail = []
     try:
+        release_stop()
         for raw in child.stdout:
             line = raw.decode("utf-8", "replace").rstrip("\n")
             tail = (tail + [line])[-200:]
@@ -396,6 +402,8 @@ def write_run(argv, env=None, cwd=None, timeout=600, env_file=None):
         status = child.wait()
     except BaseException:
         _kill_group(child)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(5)  # what is taken back now is not written to by it any more
         raise
     finally:
         timer.cancel()
@@ -404,6 +412,19 @@ def write_run(argv, env=None, cwd=None, timeout=600, env_file=None):
         raise StepFailed("took longer than %g s" % timeout, "\n".join(tail[-5:]))
     if status:
         raise StepFailed(*_failure(argv, status, tail))
+
+
+def _hold_stop():
+    """A stop that comes while a command is being started counts once there is something to end."""
+    came = []
+    before = signal.signal(signal.SIGTERM, lambda *_args: came.append(True))
+
+    def release():
+        signal.signal(signal.SIGTERM, before)
+        if came:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    return release
 
 
 def _failure(argv, status, tail):
