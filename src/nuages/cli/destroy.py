@@ -13,10 +13,10 @@ from nuages.errors import UsageError
 
 @click.command()
 @click.option("--yes", "name", metavar="NAME", help="Don't ask; the site's name shows that it is meant.")
-@click.option("--keep-data", is_flag=True, help="Leave the database, the uploaded files and the snapshots.")
+@click.option("--keep-data", is_flag=True, help="Leave the database, the uploaded files, the snapshots and the configuration.")
 @with_site
 def command(site: Site, name: str | None, keep_data: bool) -> None:
-    """Remove the site from this machine: processes, releases, configuration, and its database and uploaded files. Asks."""
+    """Remove the site from this machine, with its database and uploads. Asks."""
     live = site.live()
     if not live.site and not live.config:
         raise UsageError(f"there is no site called {site.topology.name} here")

@@ -12,7 +12,10 @@ from nuages.engine.lock import deploy_lock
 @click.argument("wish", type=click.Choice(["on", "off", "status"]), default="status")
 @with_site
 def command(site: Site, wish: str) -> None:
-    """Show a maintenance page (503) for every address but /-/live and /-/ready: on, off or status."""
+    """Show a maintenance page in place of the site: on, off or status.
+
+    It is answered with 503, everywhere but at /-/live, /-/ready and static files.
+    """
     live = site.deployed()
     path = str(site.layout.maintenance)
     if wish != "status":

@@ -17,9 +17,9 @@ from nuages.engine.rollback import earlier_configuration, target_of
 @json_option
 @with_site
 def command(site: Site, release: str | None, only_plan: bool, force: bool, as_json: bool) -> None:
-    """Go back to the release before, or to vN: its code and its configuration, as a new numbered release.
+    """Go back to the release before, or to vN: its code and its configuration.
 
-    The database stays as it is: migrations are never taken back by themselves. When the old code can't run on today's
+    It becomes a new numbered release. The database stays as it is: migrations are never taken back by themselves. When the old code can't run on today's
     tables, it says so and stops.
     """
     ctx = click.get_current_context()

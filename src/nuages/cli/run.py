@@ -12,5 +12,5 @@ from nuages.cli.site import Site, with_site
 @click.argument("argv", nargs=-1, required=True, type=click.UNPROCESSED)
 @with_site
 def command(site: Site, argv: tuple[str, ...]) -> None:
-    """Run a command with the live release's code, packages and configuration: nuages run python script.py."""
+    """Run a command with the live release's code, packages and configuration."""
     enter(site, argv)
