@@ -80,6 +80,19 @@ def test_setting_what_is_set_changes_nothing(nuages, deployed):
     assert nuages("config", "set", "EMPTY=", "PASSWORD=hunter2").output == "nothing to do: it is so already\n"
 
 
+def test_a_change_that_deploys_nothing_answers_a_machine_too(nuages, deployed):
+    answer = nuages("config", "set", "EMPTY=", "--json").output
+    assert json.loads(answer) == {"event": "unchanged", "config": 2}
+    assert json.loads(nuages("scale", "--json").output) == {"web": 0}
+
+
+def test_a_variable_that_is_left_out_of_an_import_is_named(nuages, project):
+    (project / ".env").write_text("A=1\nNUAGES_SECRET_KEY=hunter2\n")
+    result = nuages("config", "import", str(project / ".env"), "--json")
+    assert "left out, for Nuages sets them: NUAGES_SECRET_KEY" in result.stderr
+    assert json.loads(result.stdout) == {"event": "kept", "config": 2}
+
+
 def test_before_the_first_deploy_configuration_is_kept_for_it(nuages, project):
     from nuages.release.layout import local_site
 

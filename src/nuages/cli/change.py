@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 import click
@@ -20,14 +21,15 @@ def apply_change(site: Site, change: Callable[[Configuration], Configuration], w
     live = site.live()
     new: Configuration = change(load_configuration(live.config))
     if live.config and new.version == live.config["version"]:
-        click.echo("nothing to do: it is so already")
+        click.echo(json.dumps({"event": "unchanged", "config": new.version}) if as_json else "nothing to do: it is so already")
         return
     console = terminal(ctx, as_json=as_json)
     if live.release is None:
         from nuages.engine.store import keep_configuration
 
         keep_configuration(site.here, site.layout, new)
-        click.echo(f"kept as config v{new.version} for the first deploy; nuages up")
+        said = f"kept as config v{new.version} for the first deploy; nuages up"
+        click.echo(json.dumps({"event": "kept", "config": new.version}) if as_json else said)
         return
     # Environments are never changed in place: another driver means another one, resolved from the project's files.
     manifest = load_build(live.layout, live.release["build"]).manifest

@@ -137,6 +137,8 @@ def import_(site: Site, file: str, as_json: bool) -> None:
     refused = [n for n in values if n.startswith("NUAGES_")]
     values = {k: v for k, v in values.items() if k not in refused}
     click.echo(f"{len(values)} variables: {', '.join(sorted(values))}", err=True)
+    if refused:
+        click.echo(f"left out, for Nuages sets them: {', '.join(sorted(refused))}", err=True)
     apply_change(site, lambda config: set_values(config, values), "config import", as_json=as_json)
 
 

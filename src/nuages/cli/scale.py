@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import click
@@ -28,8 +29,7 @@ def command(site: Site, wishes: tuple[str, ...], as_json: bool) -> None:
         for process in generation.get("processes", []):
             name = re.sub(r"\.\d+$", "", process["name"])  # the second worker is worker.1
             known[name] = known.get(name, 0) + int(process.get("workers") or 1)
-        for name, number in known.items():
-            click.echo(f"{name}={number}")
+        click.echo(json.dumps(known) if as_json else "\n".join(f"{name}={number}" for name, number in known.items()))
         return
     scale = dict(_parse(wish) for wish in wishes)
     _check_names(site, scale)
