@@ -390,8 +390,7 @@ def write_run(argv, env=None, cwd=None, timeout=600, env_file=None):
     except BaseException:
         release_stop()
         raise
-    deadline = time.monotonic() + timeout
-    timer = _Alarm(child, deadline)
+    timer = _Alarm(child, time.monotonic() + timeout)
     tail = []
     try:
         release_stop()
