@@ -81,7 +81,7 @@ def _environment(work: Work, files: Files, interface: str) -> Environment:
     from nuages.environments import build_environment, make_lock
 
     topology, layout = work.topology, work.live.layout
-    stack = (*app_server(topology.server).requires(interface), *drivers(work.config))
+    stack = (*app_server(topology.server).requires(interface), *topology.packages, *drivers(work.config))
     lock = make_lock(
         work.here,
         topology.root,

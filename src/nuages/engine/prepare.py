@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -55,7 +56,10 @@ def prepare(
 def notes_of(inspected: Inspected) -> tuple[str, ...]:
     """What was decided for the project and its developer should hear once."""
     project = inspected.project
-    return tuple(dict.fromkeys((*project.environment.lock.notes, *project.notes)))
+    notes = [*project.environment.lock.notes, *project.notes]
+    if project.files.translations and shutil.which("msgfmt") is None:
+        notes.append("translations are not compiled, for msgfmt is not on this machine: sudo apt install gettext")
+    return tuple(dict.fromkeys(notes))
 
 
 def audit(inspected: Inspected, topology: Topology, live: Live, here: Transport, *, deep: bool) -> tuple[Finding, ...]:

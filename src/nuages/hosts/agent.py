@@ -182,7 +182,7 @@ def read_lock(path, token, owner, seconds):
     os.makedirs(os.path.dirname(path), exist_ok=True)
     with _alone(path + ".guard"):
         holder = read_json(path) or {}
-        if holder and (_is_writing(os.path.dirname(path)) or (holder.get("expires", 0) > time.time() and _holds(holder))):
+        if holder and (_is_writing(os.path.dirname(path)) or _holds(holder)):
             return {"holder": holder}
         write_file(path, json.dumps(mine))
     return {"taken": True}
@@ -205,9 +205,10 @@ def _is_writing(dir):
 
 
 def _holds(holder):
+    """A process of this machine holds as long as it lives, one elsewhere until its lease ends."""
     owner = holder.get("owner", {})
     if owner.get("host") != os.uname().nodename or not owner.get("pid"):
-        return True
+        return holder.get("expires", 0) > time.time()
     try:
         os.kill(owner["pid"], 0)
     except ProcessLookupError:

@@ -149,6 +149,8 @@ def stand_in(asked: Asking, failure: Mapping[str, Any], progress: Progress) -> b
         return variable(asked, name, failure, progress)
     if kind == "missing_folder":
         return folder(asked, Path(name))
+    if kind == "missing_module" and name in asked.stand_ins.values():
+        return second_try(asked, failure)  # a name of ours was imported as a module: nobody misses that
     if kind == "missing_module":
         asked.wanted.append(Wanted("module", name, failure["where"], failure["what"]))
         return False

@@ -95,7 +95,8 @@ def give_module(wanted: Wanted, files: Files) -> tuple[str, str]:
             "a module of the project that is not in its repository",
         )
     return (
-        f"add the package that brings {top} to {files.requirements.files[0] if files.requirements.files else 'the requirements'}",
+        f"add the package that brings {top} to {files.requirements.files[0] if files.requirements.files else 'the requirements'},"
+        f' or in nuages.toml, under [project]: packages = ["{top}"]',
         "",
     )
 

@@ -70,7 +70,8 @@ KINDS: tuple[tuple[str, str | Callable[[], str], str], ...] = (
         "@database",
         "postgres://user:password@127.0.0.1:5432/name",
     ),
-    (r"(POSTGRES|PG|MYSQL|MARIADB|SQL|DATABASE|^DB).*(_DB|NAME|DATABASE)$", "placeholder", "shop"),
+    (r"(DB|DATABASE|SQL)_?ENGINE$", "django.db.backends.sqlite3", "django.db.backends.postgresql"),
+    (r"(POSTGRES|PG|MYSQL|MARIADB|SQL|DATABASE|(^|_)DB).*(_DB|NAME|DATABASE)$", "placeholder", "shop"),
     (r"RABBIT|AMQP", "amqp://guest:guest@127.0.0.1:1//", "amqp://user:password@127.0.0.1:5672//"),
     (
         r"REDIS.*(URL|URI|LOCATION|DSN)|BROKER|CACHE_URL|RESULT_BACKEND|CELERY.*URL|CHANNEL.*URL",

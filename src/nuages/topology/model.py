@@ -61,6 +61,7 @@ class Topology:
     python: str = ""
     requirements: tuple[str, ...] = ()
     extras: tuple[str, ...] = ()
+    packages: tuple[str, ...] = ()  # requirement lines beside the project's own
     build: tuple[str, ...] = ()
     server: str = "gunicorn"
     supervisor: str = "embedded"
