@@ -84,6 +84,18 @@ def give_file(wanted: Wanted, files: Files) -> tuple[str, str]:
     return f"nuages config set --file {shlex.quote(wanted.name)}=@{shlex.quote(Path(wanted.name).name)}", ""
 
 
+# Import names whose distribution on PyPI is called otherwise.
+DISTRIBUTIONS = {
+    "MySQLdb": "mysqlclient", "PIL": "pillow", "allauth": "django-allauth", "bs4": "beautifulsoup4", "celery_beat": "django-celery-beat",
+    "channels_redis": "channels-redis", "configurations": "django-configurations", "corsheaders": "django-cors-headers",
+    "crispy_forms": "django-crispy-forms", "dateutil": "python-dateutil", "debug_toolbar": "django-debug-toolbar", "decouple": "python-decouple",
+    "dj_database_url": "dj-database-url", "django_extensions": "django-extensions", "django_filters": "django-filter", "dotenv": "python-dotenv",
+    "environ": "django-environ", "import_export": "django-import-export", "jwt": "pyjwt", "magic": "python-magic", "psycopg2": "psycopg2-binary",
+    "rest_framework": "djangorestframework", "rest_framework_simplejwt": "djangorestframework-simplejwt", "simple_history": "django-simple-history",
+    "storages": "django-storages", "taggit": "django-taggit", "yaml": "pyyaml",
+}  # fmt: skip
+
+
 def give_module(wanted: Wanted, files: Files) -> tuple[str, str]:
     top = wanted.name.split(".")[0]
     own = (files.manage_dir / top).is_dir() or (files.root / top).is_dir()
@@ -96,7 +108,7 @@ def give_module(wanted: Wanted, files: Files) -> tuple[str, str]:
         )
     return (
         f"add the package that brings {top} to {files.requirements.files[0] if files.requirements.files else 'the requirements'},"
-        f' or in nuages.toml, under [project]: packages = ["{top}"]',
+        f' or in nuages.toml, under [project]: packages = ["{DISTRIBUTIONS.get(top, top)}"]',
         "",
     )
 
