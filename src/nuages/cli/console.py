@@ -52,11 +52,11 @@ class Terminal:
 
     def findings(self, findings: tuple[Finding, ...]) -> None:
         self.clear()
-        warnings = sum(1 for f in findings if f.severity == "warning" and not f.silenced)
+        warnings = [f.id for f in findings if f.severity == "warning" and not f.silenced]
         if warnings and not self.as_json:
+            named = ", ".join(dict.fromkeys(warnings))
             click.echo(
-                click.style(f"  check: {count(warnings, 'warning')}, no errors (nuages check)", dim=True),
-                err=True,
+                click.style(f"  check: {count(len(warnings), 'warning')}: {named} (nuages check tells more)", dim=True), err=True
             )
 
     def plan(self, plan: Plan) -> None:

@@ -36,7 +36,9 @@ def command(site: Site, release: str | None, only_plan: bool, force: bool, as_js
         why=f"rollback to v{number}",
         check=not force,
     )
-    deploy(request, terminal(ctx, as_json=as_json, only_plan=only_plan))
+    plan = deploy(request, terminal(ctx, as_json=as_json, only_plan=only_plan))
+    if only_plan:
+        ctx.exit(0 if plan.empty else 2)
     after = site.live()
-    if not as_json and not only_plan:
+    if not as_json:
         click.echo(f"v{after.number} is live at {url_of(after, site.topology)}: code and configuration of v{number}")

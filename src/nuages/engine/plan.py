@@ -59,7 +59,7 @@ def _database(desired: Desired, live: Live, judgements: tuple[Judgement, ...]) -
         yield from database.first_migration(desired, judgement)
         yield from database.snapshot(desired, live, judgement)
         yield from database.migrate(desired, judgement, "before")
-        yield from database.migrate(desired, judgement, "window")
+        yield from database.migrate_in_window(desired, judgement)
     if desired.release["build"] != (live.release or {}).get("build") and "rollback_to" not in desired.release:
         yield from database.release_commands(desired)
     yield from database.note_unfinished(desired, judgements)

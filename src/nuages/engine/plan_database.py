@@ -43,7 +43,7 @@ def first_migration(desired: Desired, judgement: Judgement) -> Iterable[Step]:
 def snapshot(desired: Desired, live: Live, judgement: Judgement) -> Iterable[Step]:
     if judgement.snapshot:
         told = "; ".join(filter(None, ("a migration can't be taken back", judgement.snapshot_told)))
-        path = desired.placement.layout.snapshots / f"v{desired.number}-before-{judgement.alias}"
+        path = desired.placement.layout.snapshots / f"{desired.generation}-before-{judgement.alias}"
         command = code_of(desired).module("dump", "--database", judgement.alias, "--to", str(path), timeout=24 * 3600)
         yield step(
             "+",
@@ -54,7 +54,19 @@ def snapshot(desired: Desired, live: Live, judgement: Judgement) -> Iterable[Ste
         )
 
 
+def migrate_in_window(desired: Desired, judgement: Judgement) -> Iterable[Step]:
+    """One step each: once the first of them has run, the page may only go with a new release."""
+    lock_timeout = desired.placement.topology.migrations.lock_timeout
+    stays = {**write(desired.placement.layout.maintenance, f"{WINDOW}\n"), "only": f"{PAGE}\n"}
+    for pending in judgement.window:
+        command = run_phase(code_of(desired), (pending.label,), lock_timeout=lock_timeout, keep="", alias=judgement.alias)
+        # One that is not atomic may have done a part of its work when it fails.
+        ops = (perform(command), stays) if pending.atomic else (stays, perform(command))
+        yield step("!", f"migrate {pending.label}{_of(judgement.alias)}", WHY["window"], *ops)
+
+
 def migrate(desired: Desired, judgement: Judgement, phase: str) -> Iterable[Step]:
+    """Before the switch, or after it."""
     pending = getattr(judgement, phase)
     relax = judgement.relax if phase == "before" else ()
     if not (pending or relax):
@@ -68,8 +80,6 @@ def migrate(desired: Desired, judgement: Judgement, phase: str) -> Iterable[Step
     more: tuple[Op, ...] = (remove(layout.unfinished),) if phase == "after" else ()
     if phase == "before" and judgement.bridges:
         more = (write(layout.kept_since, json.dumps({"number": desired.number, "alias": judgement.alias})),)
-    if phase == "window":
-        more = ({**write(layout.maintenance, f"{WINDOW}\n"), "only": f"{PAGE}\n"},)
     yield step("~" if phase == "before" else "!", what, WHY[phase], perform(command), *more)
 
 

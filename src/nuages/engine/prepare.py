@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -150,7 +150,8 @@ def _build(work: Work, inspected: Inspected) -> Prepared:
     }
     files = tuple(work.config.files)
     build = build_release(project, inspected.source, live.layout, id_, policy, environ, work.here, work.progress, files)
-    return Prepared(build, policy)
+    now = {"commit": inspected.source.commit, "branch": inspected.source.branch, "dirty": inspected.source.dirty}
+    return Prepared(replace(build, manifest={**build.manifest, **now}), policy)
 
 
 def _generated_names(project: Project) -> dict[str, list[str]]:

@@ -19,6 +19,6 @@ def tell(size: int, speed: int = SQLITE_BYTES_PER_SECOND) -> str:
 
 
 def expired(names: tuple[str, ...], keep: int = KEEP) -> tuple[str, ...]:
-    """The snapshots to remove, oldest first; names begin with the release that they were taken for (v12-before-default)."""
+    """The snapshots to remove, oldest first; names begin with the release that they were taken for (v12-3c9e-before-default)."""
     ordered = sorted(names, key=lambda name: int("".join(filter(str.isdigit, name.split("-", 1)[0])) or 0))
     return tuple(ordered[:-keep]) if keep and len(ordered) > keep else ()

@@ -142,6 +142,9 @@ HINTS = {
 }
 
 
+MISSED = {"missing_module": "module", "missing_library": "package"}
+
+
 def stand_in(asked: Asking, failure: Mapping[str, Any], progress: Progress) -> bool:
     """Note what a failure says is missing and put something in its place; False when that can't help."""
     kind, name = failure["kind"], str(failure["name"])
@@ -149,13 +152,9 @@ def stand_in(asked: Asking, failure: Mapping[str, Any], progress: Progress) -> b
         return variable(asked, name, failure, progress)
     if kind == "missing_folder":
         return folder(asked, Path(name))
-    if kind == "missing_module" and name in asked.stand_ins.values():
-        return second_try(asked, failure)  # a name of ours was imported as a module: nobody misses that
-    if kind == "missing_module":
-        asked.wanted.append(Wanted("module", name, failure["where"], failure["what"]))
-        return False
-    if kind == "missing_library":
-        asked.wanted.append(Wanted("package", name, failure["where"], failure["what"]))
+    ours = name in asked.stand_ins.values()  # a value of ours was imported as a module: nobody misses that
+    if kind in MISSED and not ours:
+        asked.wanted.append(Wanted(MISSED[kind], name, failure["where"], failure["what"]))
         return False
     if kind == "missing_file" and name:
         return file(asked, name, failure)

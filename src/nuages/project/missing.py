@@ -106,9 +106,9 @@ def give_module(wanted: Wanted, files: Files) -> tuple[str, str]:
             f"nuages config set --file {path}=@{Path(path).name}",
             "a module of the project that is not in its repository",
         )
+    place = files.requirements.files[0] if files.requirements.files else "the requirements"
     return (
-        f"add the package that brings {top} to {files.requirements.files[0] if files.requirements.files else 'the requirements'},"
-        f' or in nuages.toml, under [project]: packages = ["{DISTRIBUTIONS.get(top, top)}"]',
+        f'add the package that brings {top} to {place}, or in nuages.toml, under [project]: packages = ["{DISTRIBUTIONS.get(top, top)}"]',
         "",
     )
 

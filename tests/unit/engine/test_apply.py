@@ -196,11 +196,13 @@ def test_what_was_observed_is_told_of_the_live_release():
 def window_deploy():
     live = shop_live(shop_release(1))
     operation = Operation("Rename field", "break", "the live release asks for the old name")
-    renamed = Pending("books", "0002_rename", (operation,), "break", "window")
-    return live, make_plan(shop_desired(live, build=shop_build("b2")), live, (Judgement(pending=(renamed,)),))
+    renamed = tuple(Pending("books", name, (operation,), "break", "window") for name in ("0002_rename", "0003_again"))
+    return live, make_plan(shop_desired(live, build=shop_build("b2")), live, (Judgement(pending=renamed),))
 
 
-@pytest.mark.parametrize(("failing", "page"), [("migrate books.0002_rename", False), ("answers GET /", True)])
+@pytest.mark.parametrize(
+    ("failing", "page"), [("migrate books.0002_rename", False), ("migrate books.0003_again", True), ("answers GET /", True)]
+)
 def test_the_maintenance_page_stays_once_the_live_release_does_not_fit_the_tables(failing, page):
     live, plan = window_deploy()
     number = next(i for i, s in enumerate(plan.switch, 1) if failing in s.what)
