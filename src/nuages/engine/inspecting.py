@@ -23,7 +23,7 @@ from nuages.environments.model import Environment
 from nuages.hosts.transport import Progress, Transport
 from nuages.project import as_json, from_json
 from nuages.project.model import Files, Project
-from nuages.release.build import RUNTIME, runtime_digest
+from nuages.release.shipped import RUNTIME, runtime_digest
 from nuages.release.source import Source, read_source
 from nuages.settings.configuration import Configuration
 from nuages.settings.overlay import make_policy

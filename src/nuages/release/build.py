@@ -14,7 +14,6 @@ import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +23,11 @@ from nuages.hosts.transport import Progress, Transport
 from nuages.project.model import Project
 from nuages.release.frontend import build_front_end, forget_packages
 from nuages.release.layout import Layout
+from nuages.release.shipped import RUNTIME, runtime_digest
 from nuages.release.source import Source
 from nuages.release.static import collect_static
 
 
-RUNTIME = Path(__file__).parent.parent / "runtime"
-FORMAT = "1"
 MANY_MODULES = 300  # from here on compiling in two processes pays for starting them
 
 
@@ -53,16 +51,6 @@ class Build:
     def environ(self) -> dict[str, str]:
         """What every process of this build needs to find its code and settings."""
         return python_environment(self.source, self.manifest["paths"], self.manifest["settings_module"])
-
-
-@cache
-def runtime_digest() -> str:
-    """The version of the overlay: a digest of every file that is copied into the release."""
-    total = hashlib.sha256(FORMAT.encode())
-    for path in sorted(RUNTIME.rglob("*")):
-        if path.is_file() and "__pycache__" not in path.parts:
-            total.update(str(path.relative_to(RUNTIME)).encode() + b"\0" + path.read_bytes())
-    return total.hexdigest()[:16]
 
 
 def build_id(source: Source, environment_key: str, choices: Mapping[str, Any]) -> str:

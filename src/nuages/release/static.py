@@ -14,6 +14,7 @@ from nuages.hosts.command import Command
 from nuages.hosts.transport import Progress, Transport
 from nuages.project.model import Project
 from nuages.release.layout import Layout
+from nuages.release.shipped import runtime_digest
 
 
 # A change in these alone can't change a static file, as long as the finders are Django's own.
@@ -125,7 +126,7 @@ def _key(source: Path, project: Project) -> str:
     total = hashlib.sha256()
     relevant = {k: v for k, v in facts.items() if k != "root"}
     text = json.dumps(
-        [project.environment.key, _runtime(), relevant, project.probe.facts.get("apps")],
+        [project.environment.key, runtime_digest(), relevant, project.probe.facts.get("apps")],
         sort_keys=True,
         default=str,
     )
@@ -138,12 +139,6 @@ def _key(source: Path, project: Project) -> str:
                 + hashlib.sha256(path.read_bytes()).digest()
             )
     return total.hexdigest()[:20]
-
-
-def _runtime() -> str:
-    from nuages.release.build import runtime_digest
-
-    return runtime_digest()
 
 
 def _keep(target: Path, kept: Path) -> None:

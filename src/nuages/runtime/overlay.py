@@ -10,6 +10,7 @@ import copy
 import os
 
 from . import masking
+from .overlay_values import NOTE, kept_type
 
 
 # Compared after django.setup(): a release in which one of them is not in force is refused.
@@ -133,9 +134,6 @@ def _copied(value):
         return value
 
 
-NOTE = object()  # as a new value: nothing changes, the reason is told
-
-
 def _change(view, result, name, new, reason):
     old = view.get(name)
     if new is NOTE:
@@ -187,19 +185,6 @@ def _note_early(result, early, untouched):
             same = [change for change in result.changes if change["setting"] == item["setting"]]
             if not same:
                 result.changes.append({"setting": item["setting"], "old": old, "new": new, "reason": reason})
-
-
-def kept_type(old, new):
-    """`new` in the type that the project's code expects: its lists, tuples and Paths stay what they are."""
-    if isinstance(old, os.PathLike) and isinstance(new, str):
-        return type(old)(new)
-    if isinstance(old, str) and isinstance(new, os.PathLike):
-        return os.fspath(new)
-    if isinstance(old, tuple) and isinstance(new, list):
-        return tuple(new)
-    if isinstance(old, list) and isinstance(new, tuple):
-        return list(new)
-    return new
 
 
 def marker_of(policy):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 from urllib.parse import urlsplit
 
-from .overlay import NOTE
+from .overlay_values import NOTE
 
 
 REDIS = "django.core.cache.backends.redis.RedisCache"

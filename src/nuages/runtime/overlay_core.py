@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 
-from .overlay import NOTE
+from .overlay_values import NOTE
 
 
 DJANGO_TEMPLATES = "django.template.backends.django.DjangoTemplates"

@@ -6,7 +6,7 @@ import copy
 import os
 
 from . import database_url
-from .overlay import NOTE, kept_type
+from .overlay_values import NOTE, kept_type
 
 
 FAMILIES = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import os
 
-from .overlay import NOTE, kept_type
+from .overlay_values import NOTE, kept_type
 
 
 HASHED = "nuages_runtime.storage.HashedStaticStorage"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 
-from .overlay import NOTE
+from .overlay_values import NOTE
 
 
 LOOPBACK = ["localhost", "127.0.0.1", "[::1]"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import email.utils
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from .overlay import NOTE, kept_type
+from .overlay_values import NOTE, kept_type
 
 
 SMTP = "django.core.mail.backends.smtp.EmailBackend"
