@@ -16,6 +16,17 @@ def local_site(name: str) -> Layout:
     return Layout(Path(base).expanduser() / "nuages" / name)
 
 
+def server_site(name: str) -> Layout:
+    """On a server: /srv is for data of services (Filesystem Hierarchy Standard 3.0, 3.17)."""
+    return Layout(Path("/srv") / name)
+
+
+def local_store(name: str) -> Layout:
+    """Where this machine keeps what it builds for servers; all of it can be made again."""
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Layout(Path(base).expanduser() / "nuages" / name)
+
+
 @dataclass(frozen=True)
 class Layout:
     dir: Path
@@ -70,6 +81,19 @@ class Layout:
     @property
     def maintenance(self) -> Path:
         return self.dir / "shared" / "maintenance"
+
+    @property
+    def socket(self) -> Path:
+        """On servers: the link that the proxy connects to; a switch renames another one over it."""
+        return self.dir / "run" / "web.sock"
+
+    @property
+    def audit(self) -> Path:
+        return self.dir / "audit.jsonl"
+
+    def runtime(self, generation: str) -> Path:
+        """On servers: where a generation keeps its sockets; gone after a reboot, and made again by its unit."""
+        return Path("/run") / f"nuages-{self.dir.name}" / generation
 
     def build(self, build: str) -> Path:
         return self.dir / "releases" / build

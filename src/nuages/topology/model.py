@@ -18,12 +18,60 @@ class Silence:
 
 @dataclass(frozen=True)
 class Tls:
-    """Declared TLS: until it is, nothing redirects, no cookie is `secure`, no HSTS is sent."""
+    """Declared TLS: until it is, nothing redirects, no cookie is `secure`, no HSTS is sent.
+
+    `certificate`, on servers: acme (from a public authority, once the domain's DNS points to the host), local-ca (our own
+    authority, for the lab and private networks), own (`cert_file` and `key_file` on this machine), none.
+    """
 
     enabled: bool = False
     hsts_seconds: int = 0
     include_subdomains: bool = False
     preload: bool = False
+    certificate: str = "acme"
+    email: str = ""  # of the account at the authority; it writes there before a certificate ends
+    acme_server: str = ""  # directory URL (RFC 8555, 7.1.1); "": Let's Encrypt
+    acme_ca: str = ""  # PEM file of the authority that signs the ACME server's own HTTPS, for a private one
+    cert_file: str = ""
+    key_file: str = ""
+
+
+@dataclass(frozen=True)
+class Host:
+    """One server. What is empty is left to ssh_config(5)."""
+
+    name: str
+    address: str = ""
+    user: str = ""
+    port: int = 0
+    identity: str = ""
+    jump: str = ""
+    ssh_config: str = ""  # a configuration file in place of ~/.ssh/config
+
+
+HERE = Host("localhost")
+
+
+@dataclass(frozen=True)
+class Services:
+    """Which alternative fills each role on servers; "none" leaves the role to the user."""
+
+    proxy: str = "nginx"
+    database: str = "postgresql"
+    cache: str = "auto"  # valkey where the system packages it, else redis
+    firewall: bool = True
+    ssh_hardening: bool = True
+    updates: bool = True
+
+
+@dataclass(frozen=True)
+class Cron:
+    """A job of the clock: `command` as in a Procfile, `at` as OnCalendar of systemd.time(7) or five fields of crontab(5)."""
+
+    name: str
+    command: str
+    at: str
+    timeout: float = 3600
 
 
 @dataclass(frozen=True)
@@ -80,3 +128,20 @@ class Topology:
     leave: tuple[str, ...] = ()  # settings that the overlay must leave as the project has them
     writable: tuple[str, ...] = ()  # paths under the project that the site writes and that survive releases
     declared: bool = False  # is there a nuages.toml?
+    hosts: tuple[Host, ...] = ()  # none: this machine, without root
+    services: Services = Services()
+    cron: tuple[Cron, ...] = ()
+    accept: tuple[str, ...] = ()  # host-wide changes agreed to on a server that serves others
+    relax: tuple[str, ...] = ()  # named relaxations of the sandbox: jit, node, chrome, home, network-admin
+    max_upload: str = "100M"  # the largest request body that the proxy takes
+    memory: str = ""  # a bound on the site's memory on each host, as systemd's MemoryMax: "800M"; "": from the machine
+
+    @property
+    def remote(self) -> bool:
+        """Does the site live on servers?"""
+        return bool(self.hosts)
+
+    @property
+    def account(self) -> str:
+        """The user that the site's processes run as on a server, and the role of its database. useradd(8) takes 32 characters."""
+        return self.name[:31].rstrip("-") if self.remote else ""

@@ -1,0 +1,32 @@
+"""jinja2 lives here: files from templates that stand beside their component."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+
+def head(site: str, instead: str, comment: str = "#") -> str:
+    """The first lines of every file of ours: who wrote it, and what to edit instead."""
+    whose = f"for the site {site}" if site else "for this host"
+    return f"{comment} Written by Nuages {whose}. To change it: {instead}; then nuages deploy.\n{comment} A change made here is kept, and shown by `nuages drift`.\n"
+
+
+def render(folder: Path, name: str, **values: Any) -> str:
+    """The template `name` in `folder`; an unknown variable is an error. Ends with one newline."""
+    return _environment(str(folder)).get_template(name).render(**values).rstrip("\n") + "\n"
+
+
+@cache
+def _environment(folder: str) -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(folder),
+        undefined=jinja2.StrictUndefined,
+        autoescape=False,  # noqa: S701 - configuration files, no HTML
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
