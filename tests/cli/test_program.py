@@ -139,7 +139,7 @@ def test_init_writes_a_file_that_says_what_is_so_already(nuages, project):
 def test_every_line_that_init_writes_may_be_uncommented(nuages, project):
     nuages("init")
     text = (project / "nuages.toml").read_text()
-    (project / "nuages.toml").write_text(re.sub(r"^# (?=[a-z_]+ = )", "", text, flags=re.MULTILINE))
+    (project / "nuages.toml").write_text(re.sub(r"^# (?=[a-z_]+ = |\[)", "", text, flags=re.MULTILINE))
     assert load_topology(project).keep == 5
 
 

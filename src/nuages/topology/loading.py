@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from nuages.errors import ProjectError, TopologyError
-from nuages.topology.model import Health, Migrations, Silence, Tls, Topology
+from nuages.topology import servers
+from nuages.topology.model import Health, Migrations, Services, Silence, Tls, Topology
 
 
 FILE = "nuages.toml"
@@ -18,8 +19,12 @@ REFERENCE = Path(__file__).with_name("reference.toml")
 OPEN_TABLES = {"processes": str, "scale": int, "settings": object}
 CHOICES = {
     "project.interface": ("", "wsgi", "asgi"),
-    "serve.server": ("gunicorn",),
-    "serve.supervisor": ("embedded",),
+    "serve.server": ("auto", "gunicorn", "granian"),
+    "serve.supervisor": ("auto", "embedded", "systemd"),
+    "services.proxy": ("nginx", "none"),
+    "services.database": ("postgresql", "sqlite", "none"),
+    "services.cache": ("auto", "valkey", "redis", "memcached", "none"),
+    "tls.certificate": ("acme", "local-ca", "own", "none"),
     "serve.log_format": ("text", "json"),
     "migrations.policy": ("safe", "maintenance", "manual", "any"),
     "migrations.snapshot": ("when-unsafe", "always", "never"),
@@ -48,7 +53,15 @@ def load_topology(root: Path) -> Topology:
     if not path.is_file():
         return Topology(root=root, name=site_name(root.name))
     try:
-        declared = tomllib.loads(path.read_text(encoding="utf-8"))
+        return load_text(root, path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError as error:
+        raise TopologyError(f"not valid TOML: {error}", where=FILE) from error
+
+
+def load_text(root: Path, text: str) -> Topology:
+    """The text of a nuages.toml that lies, or will lie, in `root`. Raises TopologyError."""
+    try:
+        declared = tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # a number of 5,000 digits or 5,000 brackets is no TOMLDecodeError
         raise TopologyError(f"not valid TOML: {error}", where=FILE) from error
     return _topology(root, declared)
@@ -74,8 +87,11 @@ def _topology(root: Path, declared: Mapping[str, Any]) -> Topology:
     port = declared.get("port", 0)
     if not 0 <= port < 65536:  # noqa: PLR2004
         raise TopologyError(f"{port} is not a port", where="port", hint="0 to 65535; 0 picks a free one")
-    plain: dict[str, Any] = {k: declared[k] for k in ("bind", "keep") if k in declared}
-    plain |= {k: tuple(v) if isinstance(v, list) else v for k, v in {**project, **serve}.items()}
+    plain: dict[str, Any] = {k: declared[k] for k in ("bind", "keep", "accept") if k in declared}
+    plain = {k: tuple(v) if isinstance(v, list) else v for k, v in {**plain, **project, **serve}.items()}
+    hosts = servers.hosts_of(get["hosts"])
+    plain |= servers.alternatives(serve, remote=bool(hosts))
+    servers.refuse_unfit(root, plain, tls, declared.get("domains", []))
     return Topology(
         root=root,
         name=name,
@@ -89,6 +105,9 @@ def _topology(root: Path, declared: Mapping[str, Any]) -> Topology:
         silenced=tuple(Silence(k, v) for k, v in get["checks"].get("silence", {}).items()),
         overrides=dict(get["settings"]),
         leave=tuple(get["overlay"].get("leave", [])),
+        hosts=hosts,
+        services=Services(**get["services"]),
+        cron=servers.cron_of(declared.get("cron", [])),
         declared=True,
         **plain,
     )
@@ -105,8 +124,24 @@ def _compare(declared: Mapping[str, Any], known: Mapping[str, Any], path: str) -
             raise TopologyError(f"there is no key called {key!r}", where=where, hint=hint)
         if where in OPEN_TABLES:
             _open_table(value, where)
+        elif where == "hosts":
+            _many(value, known[key], where)
+        elif where == "cron":
+            _many(dict(enumerate(value)) if isinstance(value, list) else value, {"0": known[key][0]}, where)
         else:
             _check_value(value, known[key], where)
+
+
+def _many(value: Any, known: Mapping[str, Any], where: str) -> None:
+    """Tables under names of the user's own, each with the keys of the one example."""
+    if not isinstance(value, dict):
+        raise TopologyError(f"should be a table, is {_kind(value)}", where=where, hint="see `nuages init`")
+    example = next(iter(known.values()))
+    for name, table in value.items():
+        if not isinstance(table, dict):
+            raise TopologyError(f"should be a table, is {_kind(table)}", where=f"{where}.{name}")
+        for key, item in table.items():
+            _compare({key: item}, example, f"{where}.{name}.")
 
 
 def _check_value(value: Any, example: Any, where: str) -> None:

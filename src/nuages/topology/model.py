@@ -111,7 +111,7 @@ class Topology:
     extras: tuple[str, ...] = ()
     packages: tuple[str, ...] = ()  # requirement lines beside the project's own
     build: tuple[str, ...] = ()
-    server: str = "gunicorn"
+    server: str = "gunicorn"  # loading fills in what "auto" means
     supervisor: str = "embedded"
     processes: Mapping[str, str] = field(default_factory=dict)  # name -> command, over the Procfile's
     scale: Mapping[str, int] = field(default_factory=dict)

@@ -31,7 +31,8 @@ def load(tmp_path):
 
 def keys_of(table, path=()):
     for key, value in table.items():
-        yield from keys_of(value, (*path, key)) if isinstance(value, dict) and value else [((*path, key), value)]
+        if not isinstance(value, list) or not any(isinstance(item, dict) for item in value):
+            yield from keys_of(value, (*path, key)) if isinstance(value, dict) and value else [((*path, key), value)]
 
 
 REFERENCE_KEYS = list(keys_of(tomllib.loads(REFERENCE_TEXT)))
@@ -54,9 +55,55 @@ def test_every_key_of_the_reference_may_stand_alone(load, path, value):
 
 def test_the_defaults_that_the_reference_shows_are_the_defaults(load):
     shown, plain = load(REFERENCE_TEXT), load("")
-    told = ("name", "manage", "settings", "wsgi", "processes", "scale")  # examples, not defaults
+    told = (
+        "name",
+        "manage",
+        "settings",
+        "wsgi",
+        "processes",
+        "scale",
+        "hosts",
+        "cron",
+        "supervisor",
+        "server",
+    )  # examples, not defaults
     differing = {n for n in Topology.__dataclass_fields__ if getattr(shown, n) != getattr(plain, n)}
     assert differing <= set(told)
+
+
+def test_a_host_needs_no_more_than_its_name(load):
+    topology = load("[hosts.web-1]")
+    assert [(h.name, h.address, h.user) for h in topology.hosts] == [("web-1", "web-1", "")]
+    assert (topology.remote, topology.server, topology.supervisor) == (True, "granian", "systemd")
+
+
+def test_an_address_may_name_the_user(load):
+    host = load('[hosts.web-1]\naddress = "ada@203.0.113.10"\nport = 2222').hosts[0]
+    assert (host.user, host.address, host.port) == ("ada", "203.0.113.10", 2222)
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        ("hosts = 3", "hosts"),
+        ("[hosts]\nweb = 1", "hosts.web"),
+        ("[hosts.Web_1]", "hosts.Web_1"),
+        ('[hosts.web-1]\naddress = "-oProxyCommand=x"', "hosts.web-1.address"),
+        ('[hosts.web-1]\nadress = "x"', "hosts.web-1.adress"),
+        ("[hosts.web-1]\nport = 70000", "hosts.web-1.port"),
+        ('[[cron]]\nname = "a"', "cron.0"),
+        ('[[cron]]\nname = "a"\ncommand = "x"\nat = "daily"\n' * 2, "cron.1.name"),
+        ('[serve]\nserver = "granian"', "serve.server"),
+        ('[serve]\nsupervisor = "systemd"', "serve.supervisor"),
+        ('[serve]\nrelax = ["everything"]', "serve.relax"),
+        ('[serve]\nmax_upload = "lots"', "serve.max_upload"),
+        ('[tls]\ncertificate = "own"', "tls.cert_file"),
+    ],
+)
+def test_what_can_not_be_of_servers_names_its_key(load, text, where):
+    with pytest.raises(TopologyError) as caught:
+        load(text)
+    assert caught.value.where == where
 
 
 def test_without_a_file_everything_has_its_default(tmp_path):
