@@ -132,6 +132,9 @@ class Unit:
     """A unit of systemd. `reload`: after a change of `on` (paths of files above) it is reloaded, else restarted.
 
     `enabled`: comes up at boot. `running`: should be active now; None leaves it as it is (timers of a template, say).
+    A unit may be named twice: reloaded for some files, restarted for others; where both changed, the restart is enough.
+    `interrupts` is what a restart of a running unit takes away meanwhile; the plan shows such a step as "!".
+    `of_package`: leave the unit alone unless it was us who installed that package (its service that nobody asked for).
     """
 
     name: str
@@ -139,6 +142,8 @@ class Unit:
     running: bool | None = True
     reload: bool = False
     on: tuple[str, ...] = ()
+    interrupts: str = ""
+    of_package: str = ""
 
 
 @dataclass(frozen=True)
@@ -147,6 +152,7 @@ class Action:
 
     `unless` ends with 0 where it is there already. Once done it is remembered in the ledger under `key`, and is not
     asked again on every deploy; another `key` (take a digest of what it depends on into it) is another action.
+    `erases`: its undo deletes data, and is left out wherever `destroy` keeps data.
     """
 
     key: str
@@ -154,7 +160,20 @@ class Action:
     why: str
     command: Command
     unless: Command | None = None
-    undo: Command | None = None  # how `destroy` takes it back, data excepted
+    undo: Command | None = None  # how `destroy` takes it back
+    user: str = "root"
+    erases: bool = False
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """Something of others that stands where ours should. `found` is asked in the round of reads, and ends with 0 where
+    it is so; then the plan stops before the first write. It may fail where its program is not installed yet: no conflict.
+    """
+
+    what: str
+    hint: str
+    found: Command
     user: str = "root"
 
 
@@ -193,3 +212,4 @@ class Description:
     exports: Mapping[str, str | Secret] = field(default_factory=dict, repr=False)
     ports: tuple[Port, ...] = ()
     guard: bool = False
+    conflicts: tuple[Conflict, ...] = ()
