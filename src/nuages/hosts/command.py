@@ -14,7 +14,8 @@ class Command:
     """What to run. `str(command)` and its repr are safe to show: they hold no environment and no input.
 
     `env` is added to a clean environment (PATH, HOME, LANG, TERM-less), never to the caller's own. `timeout` is in
-    seconds. Secrets travel in `env` or `stdin`, never in `argv`.
+    seconds. Secrets travel in `env` or `stdin`, never in `argv`. `user`: on a server, the account that it runs as; "" is
+    root there, and on this machine whoever runs nuages.
     """
 
     argv: tuple[str, ...]
@@ -22,6 +23,7 @@ class Command:
     cwd: str = ""
     stdin: str | Secret = field(default="", repr=False)
     timeout: float = 600
+    user: str = ""
 
     def __str__(self) -> str:
         return shlex.join(self.argv)
