@@ -1,8 +1,10 @@
 """What runs on a host: reads in one round trip, writes step by step with a journal. Stdlib only, Python 3.9+.
 
-A request is one JSON object on standard input; answers are JSON lines, each after the byte 0x1E so that whatever
-a login shell prints is skipped. A connection that dies does not stop the step under way: SIGHUP and SIGPIPE are
-ignored, and the journal on the host tells the next run where this one was.
+A request is one line of JSON on standard input ("z" and base64 of it compressed, where it is long); answers are JSON
+lines, each after the byte 0x1E so that whatever a login shell prints is skipped. A connection that dies does not stop
+the step under way: SIGHUP and SIGPIPE are ignored, and the journal on the host tells the next run where this one was.
+
+What only servers need is in agent_server.py and agent_ready.py; they are loaded when something of theirs is asked for.
 """
 
 import base64
@@ -11,6 +13,7 @@ import fcntl
 import hashlib
 import json
 import os
+import select
 import shutil
 import signal
 import stat
@@ -20,14 +23,29 @@ import time
 
 
 JOURNAL_SIZE = 4 << 20
+DEAF = 60  # seconds without a byte taken, after which nobody is thought to listen
+CALLER = {}  # over SSH: "as" is the login's user, "from" the client's address
+SOURCES = {}  # over SSH: the files beside this one, by name
+REST = ["agent_server.py", "agent_ready.py"]
 
 
 def say(event, **fields):
+    """A connection that is cut without a word must not hold up the work: its pipe fills, and nobody empties it."""
+    line = "\x1e" + json.dumps({"event": event, **fields}) + "\n"
     try:
-        sys.stdout.write("\x1e" + json.dumps({"event": event, **fields}) + "\n")
+        if not _takes(sys.stdout):
+            raise BrokenPipeError
+        sys.stdout.write(line)
         sys.stdout.flush()
     except (BrokenPipeError, OSError):
         sys.stdout = open(os.devnull, "w")  # nobody listens any more; the work goes on
+
+
+def _takes(stream):
+    try:
+        return bool(select.select([], [stream], [], DEAF)[1])
+    except ValueError:  # no file of the kernel's
+        return True
 
 
 # --- reads ---------------------------------------------------------------------------------------------------
@@ -56,6 +74,7 @@ def read_site(dir):
     return {
         "site": read_json(os.path.join(dir, "site.json")),
         "live": live,
+        "manifest": read_json(os.path.join(dir, "releases", live["build"], "manifest.json")) if live and "build" in live else None,
         "numbered": numbered,
         "config": read_json(os.path.join(dir, "config", "v%d.json" % newest)) if newest else None,
         "builds": [n for n in _names(os.path.join(dir, "releases")) if not n.endswith(".partial")],
@@ -117,8 +136,19 @@ def read_files(paths):
     return answer
 
 
+def read_text(path, limit=1 << 20):
+    """The first `limit` bytes, or the last where it is negative; None where no such file can be read."""
+    try:
+        with open(path, "rb") as file:
+            if limit < 0:
+                file.seek(max(0, os.fstat(file.fileno()).st_size + limit))
+            return file.read(abs(limit)).decode("utf-8", "replace")
+    except OSError:
+        return None
+
+
 def read_host():
-    """What the machine can carry: cores and memory as limited by cgroups."""
+    """What the machine is, and what it can carry: cores and memory as limited by cgroups."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     memory = _memory()
     for path in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
@@ -138,7 +168,44 @@ def read_host():
         "python": "%d.%d.%d" % sys.version_info[:3],
         "python_path": getattr(sys, "_base_executable", sys.executable),
         "platform": sys.platform,
+        "hostname": os.uname().nodename,
+        "uid": os.geteuid(),
+        "arch": os.uname().machine,
+        "libc": _libc(),
+        **_system(),
+        **_ssh_ports(),
     }
+
+
+def _system():
+    """os-release(5)."""
+    for path in ("/etc/os-release", "/usr/lib/os-release"):
+        lines = (read_text(path) or "").splitlines()
+        fields = dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
+        if fields:
+            return {"os": fields.get("ID", "").strip("\"'"), "os_version": fields.get("VERSION_ID", "").strip("\"'")}
+    return {"os": "", "os_version": ""}
+
+
+def _libc():
+    try:
+        return os.confstr("CS_GNU_LIBC_VERSION") or ""
+    except (AttributeError, OSError, ValueError):
+        return "musl" if any(name.startswith("ld-musl") for name in _names("/lib")) else ""
+
+
+def _ssh_ports():
+    """Where sshd listens: the port of this very connection first, then those of its files (sshd_config(5))."""
+    ports = [CALLER["port"]] if CALLER.get("port") else []
+    folder = "/etc/ssh/sshd_config.d"
+    for path in [os.path.join(folder, n) for n in _names(folder) if n.endswith(".conf")] + ["/etc/ssh/sshd_config"]:
+        for line in (read_text(path) or "").splitlines():
+            words = line.replace("=", " ").split()
+            if len(words) > 1 and words[0].lower() == "match":
+                break
+            if len(words) > 1 and words[0].lower() == "port" and words[1].isdigit():
+                ports.append(int(words[1]))
+    return {"ssh_port": (ports or [22])[0], "ssh_ports": sorted(set(ports or [22]))}
 
 
 def _content(path):
@@ -153,47 +220,149 @@ def _memory():
         return 0
 
 
-def read_command(argv, env=None, cwd=None, timeout=60):
+def read_command(argv, env=None, cwd=None, timeout=60, user="", input=None, stream=False):
+    """How a command ends. `user`: run as that account. `stream`: its lines are told as they come, and it is ended
+    where nobody listens to them any more."""
     try:
-        done = subprocess.run(
-            argv,
-            env=env,
-            cwd=cwd,
-            timeout=timeout,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
+        how, environment = as_user(user, env)
+        done = _streamed if stream else _captured
+        return done(argv, input, timeout, env=environment, cwd=cwd, **how)
     except subprocess.TimeoutExpired:
         return {"status": 124, "stdout": "", "stderr": "no answer within %g s" % timeout}
+    except StepFailed as error:
+        return {"status": 126, "stdout": "", "stderr": error.what}
     except OSError as error:
         return {"status": 127, "stdout": "", "stderr": str(error)}
-    return {
-        "status": done.returncode,
-        "stdout": done.stdout.decode("utf-8", "replace"),
-        "stderr": done.stderr.decode("utf-8", "replace"),
-    }
+
+
+def _captured(argv, text, timeout, **how):
+    said = {"stdin": subprocess.DEVNULL} if text is None else {"input": text.encode("utf-8")}
+    done = subprocess.run(argv, timeout=timeout, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **said, **how)
+    return _result(done.returncode, done.stdout, done.stderr)
+
+
+def _result(status, stdout, stderr):
+    return {"status": status, "stdout": stdout.decode("utf-8", "replace"), "stderr": stderr.decode("utf-8", "replace")}
+
+
+def _streamed(argv, text, timeout, **how):
+    import threading
+
+    pipe = subprocess.PIPE
+    child = subprocess.Popen(argv, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True, **how)
+    taken = {"stdout": [], "stderr": []}
+
+    def drain(name):
+        for raw in getattr(child, name):
+            taken[name].append(raw)
+            say("line", line=raw.decode("utf-8", "replace").rstrip("\n"))
+
+    def feed():
+        with contextlib.suppress(OSError), child.stdin:
+            child.stdin.write((text or "").encode("utf-8"))
+
+    threads = [threading.Thread(target=drain, args=(name,), daemon=True) for name in taken]
+    for thread in [*threads, threading.Thread(target=feed, daemon=True)]:
+        thread.start()
+    end = time.monotonic() + timeout
+    while child.poll() is None:
+        if time.monotonic() > end or _alone_now():
+            _kill_group(child)
+            child.wait(5)
+            raise subprocess.TimeoutExpired(argv, timeout)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(0.5)
+    for thread in threads:
+        thread.join(2)
+    return _result(child.returncode, b"".join(taken["stdout"]), b"".join(taken["stderr"]))
+
+
+def _alone_now():
+    """Is the reader of standard output gone? poll(2) tells it of a pipe without a write."""
+    try:
+        poll = select.poll()
+        poll.register(sys.stdout, 0)
+        return bool(poll.poll(0))
+    except (AttributeError, OSError, ValueError):
+        return False
+
+
+def as_user(name, env=None):
+    """(arguments for Popen, environment) to run as an account. Nothing of root's environment goes along."""
+    if not name:
+        return {}, env
+    import pwd
+
+    try:
+        account = pwd.getpwnam(name)
+    except KeyError:
+        raise StepFailed("there is no account called %s on this host" % name)
+    base = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8"} if env is None else {}
+    base.update({"HOME": account.pw_dir, "USER": name, "LOGNAME": name})
+    base.update(env or {})
+    if os.geteuid() == account.pw_uid:
+        return {"umask": 0o027}, base
+    groups = os.getgrouplist(name, account.pw_gid)
+    return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": groups, "umask": 0o027}, base
+
+
+# --- the lock, and who held it -------------------------------------------------------------------------------
 
 
 def read_lock(path, token, owner, seconds):
     """Take the deploy lock, or say who holds it. A holder whose process on this machine has ended holds nothing,
-    once the steps that its agent goes on with have ended too."""
+    once the steps that its agent goes on with have ended too; one on another machine holds as long as its lease."""
     mine = {"token": token, "owner": owner, "since": time.time(), "expires": time.time() + seconds}
     os.makedirs(os.path.dirname(path), exist_ok=True)
     with _alone(path + ".guard"):
         holder = read_json(path) or {}
-        if holder and (_is_writing(os.path.dirname(path)) or _holds(holder)):
-            return {"holder": holder}
+        if holder and holder.get("token") != token:
+            writing = _is_writing(os.path.dirname(path))
+            if writing or _holds(holder):
+                return {"holder": holder, "writing": writing}
+            audit(path, "ended by itself", holder, outcome=_outcome(holder))
         write_file(path, json.dumps(mine))
+        audit(path, "taken", mine)
     return {"taken": True}
+
+
+def read_renew(path, token, seconds):
+    with _alone(path + ".guard"):
+        holder = read_json(path) or {}
+        if holder.get("token") != token:
+            return {"held": False}
+        write_file(path, json.dumps({**holder, "expires": time.time() + seconds}))
+    return {"held": True}
+
+
+def read_break_lock(path, who):
+    """Take the lock from its holder, unless steps of its are being carried out. `who`: an owner, for the audit log."""
+    if not os.path.exists(path):
+        return {}
+    with _alone(path + ".guard"):
+        holder = read_json(path) or {}
+        if _is_writing(os.path.dirname(path)):
+            return {"holder": holder, "writing": True}
+        os.unlink(path)
+        audit(path, "broken", {**holder, "owner": who}, outcome=_outcome(holder), held_by=holder.get("owner", {}).get("user", ""))
+    return {"broken": holder}
+
+
+def read_locked(path):
+    """Who holds the lock now, without taking it."""
+    holder = read_json(path)
+    if not holder:
+        return {"now": time.time()}
+    writing = _is_writing(os.path.dirname(path))
+    return {"holder": holder, "writing": writing, "holds": writing or _holds(holder), "now": time.time()}
 
 
 @contextlib.contextmanager
 def _alone(path, wait=True):
     """Hold a lock of the kernel's on `path`; it ends with the process, however that ends. BlockingIOError unless `wait`."""
-    with open(path, "w") as file:
+    with open(path, "a+") as file:
         fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        yield
+        yield file
 
 
 def _is_writing(dir):
@@ -207,7 +376,7 @@ def _is_writing(dir):
 def _holds(holder):
     """A process of this machine holds as long as it lives, one elsewhere until its lease ends."""
     owner = holder.get("owner", {})
-    if owner.get("host") != os.uname().nodename or not owner.get("pid"):
+    if owner.get("remote") or owner.get("host") != os.uname().nodename or not owner.get("pid"):
         return holder.get("expires", 0) > time.time()
     try:
         os.kill(owner["pid"], 0)
@@ -218,12 +387,68 @@ def _holds(holder):
     return True
 
 
-def read_unlock(path, token):
+def read_unlock(path, token, outcome=""):
     os.makedirs(os.path.dirname(path), exist_ok=True)
     with _alone(path + ".guard"):
-        if (read_json(path) or {}).get("token") == token:
+        holder = read_json(path) or {}
+        if holder.get("token") == token:
             os.unlink(path)
+            audit(path, "released", holder, outcome=outcome or _outcome(holder))
     return {}
+
+
+def _outcome(holder):
+    steps = holder.get("steps", 0)
+    return "%d step%s" % (steps, "" if steps == 1 else "s") if steps else "nothing changed"
+
+
+def audit(lock, event, holder, **more):
+    """One line more in the log of who did what, beside the lock. A full disk does not stop the work."""
+    owner = holder.get("owner", {})
+    line = {
+        "at": now(),
+        "event": event,
+        "deploy": holder.get("token", ""),
+        "who": owner.get("user", ""),
+        "as": CALLER.get("as", ""),
+        "from": CALLER.get("from", ""),
+        "host": owner.get("host", ""),
+        "what": owner.get("what", ""),
+        "reason": owner.get("reason", ""),
+        **more,
+    }
+    try:
+        _append(os.path.join(os.path.dirname(lock), "audit.jsonl"), line, rotate=True)
+    except OSError:
+        pass
+
+
+def read_audit(path, limit=100):
+    """The last lines of the audit log, oldest first."""
+    text = (read_text(path + ".1", -JOURNAL_SIZE) or "") + (read_text(path, -JOURNAL_SIZE) or "")
+    found = []
+    for line in text.splitlines()[-limit:]:
+        try:
+            found.append(json.loads(line))
+        except ValueError:  # a line that a power loss cut in two
+            pass
+    return found
+
+
+def now():
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+
+
+def read_cancel(journal):
+    """Stop the steps that are being carried out: the one under way fails, and what was done is taken back."""
+    path = os.path.join(os.path.dirname(journal), "writing")
+    if not os.path.exists(path) or not _is_writing(os.path.dirname(journal)):
+        return {"stopped": False}
+    pid = (read_text(path) or "").strip()
+    if not pid.isdigit():
+        return {"stopped": False}
+    os.kill(int(pid), signal.SIGTERM)
+    return {"stopped": True}
 
 
 def read_supervisor(program, dir):
@@ -268,6 +493,12 @@ READS = {
     "supervisor": read_supervisor,
     "lock": read_lock,
     "unlock": read_unlock,
+    "renew": read_renew,
+    "locked": read_locked,
+    "break_lock": read_break_lock,
+    "audit": read_audit,
+    "cancel": read_cancel,
+    "text": read_text,
     "site": read_site,
     "files": read_files,
     "host": read_host,
@@ -279,12 +510,24 @@ READS = {
 # --- writes --------------------------------------------------------------------------------------------------
 
 
-def write_mkdir(path, mode=0o755):
+def write_mkdir(path, mode=0o755, owner=None, group=None):
     os.makedirs(path, exist_ok=True)
+    os.chown(path, *ids(owner, group))
     os.chmod(path, mode)
 
 
-def write_file(path, content, mode=0o644, encoding="utf-8", only=None):
+def ids(owner, group):
+    """Numbers for chown(2), -1 for what stays."""
+    import grp
+    import pwd
+
+    try:
+        return pwd.getpwnam(owner).pw_uid if owner else -1, grp.getgrnam(group).gr_gid if group else -1
+    except KeyError:
+        raise StepFailed("there is no account %s with a group %s on this host" % (owner or "(any)", group or "(any)"))
+
+
+def write_file(path, content, mode=0o644, encoding="utf-8", only=None, owner=None, group=None):
     """Whole or not at all: a reader never sees half a file, and a full disk leaves the old one.
 
     `only`: write over this content, and over nothing else.
@@ -294,13 +537,17 @@ def write_file(path, content, mode=0o644, encoding="utf-8", only=None):
     os.makedirs(os.path.dirname(path), exist_ok=True)
     data = base64.b64decode(content) if encoding == "base64" else content.encode("utf-8")
     partial = "%s.%d.partial" % (path, os.getpid())
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(partial)
+    # In a folder that an account of the site may write to, a link of its making must not lead root elsewhere.
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
             file.flush()
+            os.fchown(file.fileno(), *ids(owner, group))
+            os.fchmod(file.fileno(), mode)
             os.fsync(file.fileno())
-        os.chmod(partial, mode)
         os.replace(partial, path)
     except BaseException:
         os.unlink(partial)
@@ -325,13 +572,29 @@ def write_remove(paths, only=None):
             shutil.rmtree(path)
 
 
-def write_copy(path, to):
+def write_copy(path, to, owner=None, group=None):
     """A whole folder, or nothing: copied beside its place, then renamed into it."""
     partial = "%s.%d.partial" % (to, os.getpid())
     shutil.rmtree(partial, ignore_errors=True)
     os.makedirs(os.path.dirname(to), exist_ok=True)
     shutil.copytree(path, partial, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
+    if owner or group:
+        change_owner(partial, owner, group)
     os.rename(partial, to)
+
+
+def change_owner(path, owner, group, recursive=True):
+    uid, gid = ids(owner, group)
+    os.chown(path, uid, gid, follow_symlinks=False)
+    for folder, folders, names in os.walk(path) if recursive else ():
+        for name in folders + names:
+            os.chown(os.path.join(folder, name), uid, gid, follow_symlinks=False)
+
+
+def write_chown(path, owner=None, group=None, mode=None, recursive=False):
+    change_owner(path, owner, group, recursive)
+    if mode is not None:
+        os.chmod(path, mode)
 
 
 def write_union(path, to):
@@ -372,9 +635,11 @@ def _place(source, target):
     os.replace(partial, target)
 
 
-def write_run(argv, env=None, cwd=None, timeout=600, env_file=None):
-    """Run a command; its lines are progress. `env_file` is a JSON object of variables, read here (secrets stay here)."""
-    environment = dict(env if env is not None else os.environ)
+def write_run(argv, env=None, cwd=None, timeout=600, env_file=None, user=""):
+    """Run a command; its lines are progress. `env_file` is a JSON object of variables, read here (secrets stay here).
+    `user`: the account that it runs as, where we are root."""
+    how, environment = as_user(user, env)
+    environment = dict(environment if environment is not None else os.environ)
     if env_file:
         environment.update(read_json(env_file) or {})
     release_stop = _hold_stop()
@@ -387,6 +652,7 @@ def write_run(argv, env=None, cwd=None, timeout=600, env_file=None):
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            **how,
         )
     except BaseException:
         release_stop()
@@ -483,6 +749,7 @@ WRITES = {
     "union": write_union,
     "prune": write_prune,
     "run": write_run,
+    "chown": write_chown,
 }
 
 
@@ -524,7 +791,7 @@ def undo(steps, journal):
 
 def perform(op):
     arguments = {k: v for k, v in op.items() if k != "op"}
-    WRITES[op["op"]](**arguments)
+    known(WRITES, op["op"])(**arguments)
 
 
 def describe(error):
@@ -539,7 +806,7 @@ def record(journal, step, state, **fields):
     if not journal:
         return
     line = {
-        "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "at": now(),
         "deploy": step.get("deploy", ""),
         "step": step["text"],
         "state": state,
@@ -553,10 +820,34 @@ def record(journal, step, state, **fields):
 
 def _journalled(journal, line, state):
     os.makedirs(os.path.dirname(journal), exist_ok=True)
-    if state == "begin" and os.path.exists(journal) and os.path.getsize(journal) > JOURNAL_SIZE:
-        os.replace(journal, journal + ".1")  # the one before that goes: hundreds of deploys are left
-    with open(journal, "a", encoding="utf-8") as file:
+    _append(journal, line, rotate=state == "begin")
+
+
+def _append(path, line, rotate):
+    if rotate and os.path.exists(path) and os.path.getsize(path) > JOURNAL_SIZE:
+        os.replace(path, path + ".1")  # the one before that goes: hundreds of deploys are left
+    with open(path, "a", encoding="utf-8") as file:
         file.write(json.dumps(line) + "\n")
+
+
+def known(table, name):
+    """What `name` means; the files beside this one are loaded where it does not tell."""
+    if name not in table:
+        load_rest()
+    if name not in table:
+        raise StepFailed("this agent knows no %s" % name)
+    return table[name]
+
+
+def load_rest():
+    """Each in a namespace of its own in which the names of this file are known; they add to READS and WRITES."""
+    sys.modules.setdefault("agent", sys.modules.get(__name__))
+    while REST:
+        name = REST.pop(0)
+        path = name if SOURCES else os.path.join(os.path.dirname(os.path.abspath(__file__)), name)
+        source = SOURCES.get(name) if SOURCES else read_text(path, 1 << 24)
+        if source:
+            exec(compile(source, path, "exec"), {**globals(), "__name__": name[:-3], "__file__": path})
 
 
 def stop(_signal, _frame):
@@ -569,18 +860,51 @@ def main():
     for name in ("SIGHUP", "SIGPIPE"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
-    request = json.load(sys.stdin)
+    request = understand(sys.stdin.buffer.readline())
     answer = {}
     for key, question in request.get("read", {}).items():
         arguments = {k: v for k, v in question.items() if k != "kind"}
-        answer[key] = READS[question["kind"]](**arguments)
+        answer[key] = known(READS, question["kind"])(**arguments)
     if "write" in request:
-        signal.signal(signal.SIGTERM, stop)
-        journal = request.get("journal")
-        os.makedirs(os.path.dirname(journal), exist_ok=True)
-        with _alone(os.path.join(os.path.dirname(journal), "writing")):
-            carry_out(request["write"], journal)
+        write(request["write"], request["journal"])
     say("answer", answer=answer)
+
+
+def understand(line):
+    """A request that was cut off is no JSON, so nothing of it is carried out."""
+    if line[:1] == b"z":
+        import zlib
+
+        line = zlib.decompress(base64.b64decode(line[1:]))
+    return json.loads(line)
+
+
+def write(steps, journal):
+    signal.signal(signal.SIGTERM, stop)
+    dir = os.path.dirname(journal)
+    os.makedirs(dir, exist_ok=True)
+    with _alone(os.path.join(dir, "writing")) as file:
+        file.truncate(0)
+        file.write(str(os.getpid()))  # whom `cancel` stops
+        file.flush()
+        if _still_theirs(steps, dir):
+            carry_out(steps, journal)
+        file.truncate(0)
+
+
+def _still_theirs(steps, dir):
+    """A client that slept through the end of its lease must not write over what its successor did."""
+    token = next((step["deploy"] for step in steps if step.get("deploy")), "")
+    path = os.path.join(dir, "lock.json")
+    holder = read_json(path) or {}
+    if token and holder.get("token") != token:
+        who = holder.get("owner", {}).get("user")
+        hint = "%s holds it now" % who if who else "it ended by itself, or was broken (nuages audit tells)"
+        say("failed", step=1, text=steps[0]["text"], what="this deploy's lock is gone", detail="", hint=hint, undone=[])
+        return False
+    if token:
+        write_file(path, json.dumps({**holder, "steps": holder.get("steps", 0) + len(steps)}))
+    return True
 
 
 if __name__ == "__main__":
