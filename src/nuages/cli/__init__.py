@@ -17,7 +17,7 @@ VERBS = {
     "Run": ("status", "open", "logs", "ps", "scale", "restart", "maintenance", "start", "down", "destroy"),
     "Change": ("config", "releases", "rollback"),
     "Inside": ("run", "manage", "shell", "dbshell"),
-    "Nuages": ("doctor", "completion"),
+    "Nuages": ("lab", "doctor", "completion"),
 }
 
 

@@ -1,0 +1,47 @@
+"""Commands on the outer machine. Only this file of the lab starts those that end; hosts are started by `machine`."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+
+from nuages.errors import CommandError
+from nuages.hosts.command import Result
+
+
+def tried(*argv: str, stdin: str = "", timeout: float = 120, env: dict[str, str] | None = None) -> Result:
+    """How the command ended; a program that is not there or never ends is a failure as any other."""
+    try:
+        done = subprocess.run(
+            argv, input=stdin, capture_output=True, text=True, errors="replace", timeout=timeout, check=False, env=env
+        )
+    except subprocess.TimeoutExpired:
+        return Result(124, "", f"took longer than {timeout:g} s")
+    except OSError as error:
+        return Result(127, "", str(error))
+    return Result(done.returncode, done.stdout, done.stderr)
+
+
+def must(*argv: str, stdin: str = "", timeout: float = 120, env: dict[str, str] | None = None) -> str:
+    result = tried(*argv, stdin=stdin, timeout=timeout, env=env)
+    if not result.ok:
+        raise CommandError(f"{argv[0]} ended with {result.status}", where="lab", detail=f"{' '.join(argv)}\n{result.tail(12)}")
+    return result.stdout
+
+
+def read(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read()
+    except OSError:
+        return ""
+
+
+def write(path: str, text: str, mode: int = 0o644) -> None:
+    """In place at once, so that a reader never sees half of it."""
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    partial = f"{path}.{os.getpid()}.partial"
+    with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "w", encoding="utf-8") as file:
+        file.write(text)
+        os.fchmod(file.fileno(), mode)
+    os.replace(partial, path)
