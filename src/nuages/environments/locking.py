@@ -49,13 +49,18 @@ def make_lock(
     stack: tuple[str, ...],
     keep: Path,
     progress: Progress,
+    *,
+    prefer: Mapping[str, str] | None = None,
+    only: Python | None = None,
 ) -> Lock:
     """Every package with its exact version, for the Python that the resolver says fits.
 
     `stack` is resolved against the project's versions and changes none of them. Both resolutions are kept under
-    `keep` by their input, so a second call with the same files starts no process.
+    `keep` by their input, so a second call with the same files starts no process. `prefer` (name -> version) stays
+    as it is wherever it fits. `only`: the Python of another machine (see `target_lock`).
     """
     wishes = read_wishes(root, requirements)
+    wishes = replace(wishes, preferred=preferred(prefer or {}))
     key = digest(
         SCHEMA,
         _contents(root, wishes),
@@ -63,12 +68,13 @@ def make_lock(
         [asdict(h) for h in hints],
         wanted_python,
         requirements.extras,
+        *((only.version, only.platform) if only else wishes.preferred),
     )
-    project = _kept_project(here, keep / f"project-{key}.json")
+    project = _kept_project(here, keep / f"project-{key}.json", only)
     if not project:
-        project = _resolve_project(here, root, wishes, hints, wanted_python, progress)
+        project = _resolve_project(here, root, wishes, hints, wanted_python, progress, only)
         _save(keep / f"project-{key}.json", asdict(project))
-    python = Python(project.version, project.path)
+    python = replace(only, path=project.path) if only else Python(project.version, project.path)
     index = index_environment(wishes)
     added, stack_notes = add_stack(here, python, project.lines, stack, wishes, keep, progress)
     return _lock(project, python, added, stack_notes, requirements, index, _local_digests(root, wishes))
@@ -89,13 +95,20 @@ def _local_digests(root: Path, wishes: Wishes) -> tuple[str, ...]:
     return tuple(f"# ./{name} {digest_folder(root / name)[:16]}" for name in wishes.folders)
 
 
-def _kept_project(here: Transport, path: Path) -> Kept | None:
+def preferred(versions: Mapping[str, str]) -> tuple[str, ...]:
+    """What is a version, and no address, as pinned lines."""
+    return tuple(f"{name}=={version}" for name, version in sorted(versions.items()) if re.fullmatch(r"[\w.!+-]+", version))
+
+
+def _kept_project(here: Transport, path: Path, only: Python | None = None) -> Kept | None:
     """What was resolved before, on the same Python or, after that was patched, on another of its series."""
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
         kept = Kept(data["version"], data["path"], tuple(data["lines"]), tuple(data["notes"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
+    if only:
+        return replace(kept, path=only.path)
     same = [p for p in interpreters(here) if numbers(p.version)[:2] == numbers(kept.version)[:2]]
     if any(p.version == kept.version and p.path == kept.path for p in same):
         return kept
@@ -111,17 +124,27 @@ def _save(path: Path, data: Mapping[str, object]) -> None:
 
 
 def _resolve_project(
-    here: Transport, root: Path, wishes: Wishes, hints: Sequence[PythonHint], wanted: str, progress: Progress
+    here: Transport,
+    root: Path,
+    wishes: Wishes,
+    hints: Sequence[PythonHint],
+    wanted: str,
+    progress: Progress,
+    only: Python | None = None,
 ) -> Kept:
-    order = candidates(interpreters(here), hints, wanted)
+    order = (only,) if only else candidates(interpreters(here), hints, wanted)
     read = project_sources.complete(here, root, wishes, order[0])
-    wishes = fit_to_machine(read)
+    wishes = fit_to_machine(read, nothing_there) if only else fit_to_machine(read)
     progress("resolving the project's requirements")
     best = choose_resolution(here, root, wishes, order, progress)
     notes = [*notes_on(best.python, hints, wanted), *wishes.notes[len(read.notes) :]]
     if best.built:
         notes.append(f"built from source, for there is no wheel: {spell(best.built)}")
     return Kept(best.python.version, best.python.path, tuple(sorted(best.lines, key=str.lower)), tuple(notes))
+
+
+def nothing_there(_program: str) -> None:
+    """A server has no compiler."""
 
 
 def choose_resolution(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from urllib.parse import unquote, urlsplit
 
 from nuages.secret import Secret
 
@@ -41,6 +42,41 @@ class Python:
     version: str  # exact: 3.12.1
     path: str
     why: str = ""
+    platform: str = ""  # resolved for this platform (a name of uv's); `path` then only reads metadata
+
+
+@dataclass(frozen=True)
+class Target:
+    """The Python that an environment is for, on another machine.
+
+    `libc` as "glibc 2.41" or "musl 1.2", `arch` as uname -m says it, `os` for messages: "Debian 13".
+    """
+
+    python: str  # exact: 3.13.5
+    path: str
+    arch: str
+    libc: str
+    os: str = ""
+
+
+@dataclass(frozen=True)
+class Pin:
+    """What one package of a lock is installed from. `sha256` is "" for what has no file: a repository or a folder."""
+
+    name: str
+    version: str
+    url: str  # https://, file:// or git+https://...@commit; may hold a password
+    sha256: str = ""
+    size: int = 0
+    built: str = ""  # for a folder: the digest of its content
+
+    @property
+    def file(self) -> str:
+        return unquote(urlsplit(self.url).path.rsplit("/", 1)[-1])
+
+    @property
+    def is_wheel(self) -> bool:
+        return self.file.endswith(".whl")
 
 
 @dataclass(frozen=True)
@@ -59,6 +95,7 @@ class Lock:
     added: Mapping[str, str] = field(default_factory=dict)  # what the stack adds: name -> version
     notes: tuple[str, ...] = ()  # "gunicorn 20.1 is pinned by the project; proved from 23 on"
     index_environment: Mapping[str, str | Secret] = field(default_factory=dict)  # for uv; may hold passwords
+    pins: tuple[Pin, ...] = field(default=(), repr=False)  # for a target: where every package comes from, with digests
 
 
 @dataclass(frozen=True)

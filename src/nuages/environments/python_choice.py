@@ -36,7 +36,7 @@ def candidates(pythons: Sequence[Python], hints: Sequence[PythonHint], wanted: s
     """The best first: what nuages.toml says; else, within what an installer would accept, a version that a hint
     names exactly, then the newest. Those at end of life come last."""
     if wanted:
-        return _within(pythons, _wish(wanted), f"`python` in nuages.toml ({wanted})")
+        return _within(pythons, wish(wanted), f"`python` in nuages.toml ({wanted})")
     bounds = [hint for hint in hints if binds(hint)]
     fitting = tuple(pythons)
     for hint in bounds:
@@ -60,7 +60,7 @@ def runs_django(python: Python, django: str) -> bool:
     return numbers(python.version)[:2] <= DJANGO_NEWEST.get(series, (99, 0))
 
 
-def _wish(wanted: str) -> SpecifierSet:
+def wish(wanted: str) -> SpecifierSet:
     """`3.12`, `3.12.4` or a specifier."""
     spec = wanted.strip()
     if spec[:1] not in tuple("<>=!~"):

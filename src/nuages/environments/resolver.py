@@ -62,15 +62,7 @@ def has_wheel(here: Transport, wishes: Wishes, python: Python) -> bool:
 
 def _compile(here: Transport, root: Path, wishes: Wishes, python: Python, built: Iterable[str]) -> Result:
     with tempfile.TemporaryDirectory(prefix="nuages-resolve-") as scratch:
-        arguments = [
-            "--python",
-            python.path,
-            "--no-header",
-            "--no-annotate",
-            "--quiet",
-            "--only-binary",
-            ":all:",
-        ]
+        arguments = ["--no-header", "--no-annotate", "--quiet", *for_python(python), "--only-binary", ":all:"]
         for name in dict.fromkeys([*built, *wishes.source_only]):
             arguments += ["--no-binary", name]
         if wishes.complete:
@@ -81,8 +73,17 @@ def _compile(here: Transport, root: Path, wishes: Wishes, python: Python, built:
             if lines:
                 arguments += [option, _write(scratch, option.strip("-") + ".txt", lines)]
         names = [_write(scratch, "requirements.in", [_absolute(root, line) for line in wishes.lines])]
+        if wishes.preferred:
+            arguments += ["--output-file", _write(scratch, "preferred.txt", wishes.preferred)]
         # In a folder of our own: [tool.uv] of the project or of a folder above it is not for this resolution.
-        return here.run(uv("pip", "compile", *arguments, *names, cwd=scratch, env=index_environment(wishes)))
+        result = here.run(uv("pip", "compile", *arguments, *names, cwd=scratch, env=index_environment(wishes)))
+        return replace(result, stdout=Path(scratch, "preferred.txt").read_text("utf-8")) if wishes.preferred else result
+
+
+def for_python(python: Python) -> tuple[str, ...]:
+    """For another machine the interpreter only reads the metadata of sources; markers and wheels are the target's."""
+    there = ("--python-version", python.version, "--python-platform", python.platform) if python.platform else ()
+    return ("--python", python.path, *there)
 
 
 def _write(folder: str, name: str, lines: Iterable[str]) -> str:

@@ -85,6 +85,7 @@ def _resolve(
         default_index=wishes.default_index,
         indexes=wishes.indexes,
         find_links=wishes.find_links,
+        preferred=wishes.preferred,
     )
     found = resolve(here, Path("/"), asked, python)
     if found.ok:
@@ -105,7 +106,8 @@ def _digest(python: Python, project: Sequence[str], lines: Sequence[str]) -> str
     import hashlib
 
     series = python.version.rpartition(".")[0]
-    return hashlib.sha256("\n".join((series, *project, "", *lines)).encode()).hexdigest()[:20]
+    platform = (python.platform,) if python.platform else ()
+    return hashlib.sha256("\n".join((series, *platform, *project, "", *lines)).encode()).hexdigest()[:20]
 
 
 def _save(path: Path, data: dict[str, tuple[str, ...]]) -> None:

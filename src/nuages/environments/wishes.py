@@ -54,6 +54,7 @@ class Wishes:
     indexes: tuple[Secret, ...] = ()
     find_links: tuple[str, ...] = ()
     prerelease: bool = False
+    preferred: tuple[str, ...] = ()  # pinned lines that stay as they are where they fit
     source_only: tuple[str, ...] = ()
     fetched: tuple[str, ...] = ()
     folders: tuple[str, ...] = ()

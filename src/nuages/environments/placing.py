@@ -1,0 +1,133 @@
+"""An environment on a host: what it lacks travels there, and is laid out by the host's own Python."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import io
+import json
+import zipfile
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Protocol
+
+from nuages.environments import hook
+from nuages.environments.interpreters import numbers
+from nuages.environments.model import Environment, Lock, Target
+from nuages.environments.pieces import Piece, wheel_cache
+from nuages.environments.target import target_key
+from nuages.hosts.transport import Progress, Transport
+
+
+HOST_SIDE = Path(__file__).with_name("host_side.py")
+MARKER = "nuages-complete"
+MOST_JOBS = 4  # processes that compile on the host, beside the site that it serves
+LONGEST = 1800  # seconds
+
+
+class ShippingTransport(Transport, Protocol):
+    """A host that takes pieces."""
+
+    def ship(self, pieces: Mapping[str, Path], store: str, progress: Progress) -> None:
+        """Send what the store lacks, by digest."""
+
+
+def place_environment(
+    here: Transport,
+    host: ShippingTransport,
+    lock: Lock,
+    pieces: Sequence[Piece],
+    target: Target,
+    venvs: Path,
+    store: Path,
+    account: str,
+    progress: Progress,
+    *,
+    cores: int = 1,
+    journal: str = "",
+) -> Environment:
+    """The environment of a target's lock at its final path on the host; one read where it is there already.
+
+    Wheels that the host has unpacked before don't travel again. It belongs to root, and `account` may read it.
+    """
+    environment = Environment(str(venvs / target_key(lock)), target_key(lock), lock.python, lock)
+    series = ".".join(map(str, numbers(target.python)[:2]))
+    trees = {piece.sha256: f"{venvs}/.wheels/{piece.sha256}-{series}" for piece in pieces}
+    marker = f"{environment.path}/{MARKER}"
+    there = host.read({"files": {"kind": "files", "paths": [marker, *trees.values()]}})["files"]
+    if there[marker]:
+        return environment
+    missing = {piece.sha256: piece.path for piece in pieces if not there[trees[piece.sha256]]}
+    program = _program()
+    host.ship({**missing, program.name: program}, str(store), progress)
+    spec = _spec(environment, pieces, target, store, account, min(cores, MOST_JOBS))
+    note = f"{venvs}/.{environment.key}.json"
+    command = [target.path, "-I", str(piece_path(store, program.name)), note]
+    ops: list[dict[str, Any]] = [
+        {"op": "file", "path": note, "content": json.dumps(spec), "mode": 0o600},
+        {"op": "run", "argv": command, "env": {"LANG": "C.UTF-8", "PATH": "/usr/bin:/bin"}, "timeout": LONGEST},
+        {"op": "remove", "paths": [note]},
+    ]
+    text = f"+ {host.name}  environment {environment.key}: Python {target.python}, {len(pieces)} packages"
+    host.write([{"text": text, "ops": ops, "undo": [{"op": "remove", "paths": [note]}]}], journal, _said(progress))
+    return environment
+
+
+def piece_path(store: Path, digest: str) -> Path:
+    return store / digest[:2] / digest
+
+
+def _spec(env: Environment, pieces: Sequence[Piece], target: Target, store: Path, account: str, jobs: int) -> dict[str, Any]:
+    wheels = [
+        {"name": p.name, "file": p.file, "sha256": p.sha256, "piece": str(piece_path(store, p.sha256))}
+        for p in pieces
+        if p.is_wheel
+    ]
+    return {
+        "path": env.path,
+        "version": target.python,
+        "python": target.path,
+        "group": account,
+        "wheels": wheels,
+        "hook": dict(hook.FILES),
+        "lock": env.lock.text,
+        "jobs": jobs,
+    }
+
+
+def _said(progress: Progress) -> Any:
+    return lambda event: progress(event["line"]) if event.get("event") == "output" else None
+
+
+@functools.cache
+def _program() -> Path:
+    """The host's side with the `installer` library, as one zip that Python runs; in the cache under its digest."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(_entry("__main__.py"), HOST_SIDE.read_bytes())
+        for name, data in _library(files("installer"), "installer"):
+            archive.writestr(_entry(name), data)
+    digest = hashlib.sha256(content.getvalue()).hexdigest()
+    path = wheel_cache() / digest
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content.getvalue())
+    return path
+
+
+def _entry(name: str) -> zipfile.ZipInfo:
+    """Always the same time, so the same program has the same digest."""
+    entry = zipfile.ZipInfo(name)
+    entry.compress_type = zipfile.ZIP_DEFLATED
+    return entry
+
+
+def _library(folder: Any, path: str) -> list[tuple[str, bytes]]:
+    found: list[tuple[str, bytes]] = []
+    for each in sorted(folder.iterdir(), key=lambda e: str(e.name)):
+        if each.is_dir() and each.name != "__pycache__":
+            found += _library(each, f"{path}/{each.name}")
+        elif each.name.endswith(".py"):
+            found.append((f"{path}/{each.name}", each.read_bytes()))
+    return found
