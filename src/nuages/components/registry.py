@@ -8,6 +8,16 @@ from typing import TypeVar
 from nuages.components.appserver import AppServer
 from nuages.components.appserver.gunicorn import Gunicorn
 from nuages.components.appserver.own import OwnCommand
+from nuages.components.cache import Cache
+from nuages.components.cache.memcached import Memcached
+from nuages.components.cache.needs import cache_name
+from nuages.components.cache.none import NoCache
+from nuages.components.cache.redis import Redis
+from nuages.components.cache.valkey import Valkey
+from nuages.components.contract import Machine
+from nuages.components.database import Database
+from nuages.components.database.none import NoDatabase, Sqlite
+from nuages.components.database.postgresql import PostgreSQL
 from nuages.components.supervisor import Supervisor
 from nuages.components.supervisor.embedded import Embedded
 from nuages.errors import TopologyError
@@ -17,6 +27,8 @@ T = TypeVar("T")
 
 APP_SERVERS: dict[str, type[AppServer]] = {"gunicorn": Gunicorn, "own": OwnCommand}
 SUPERVISORS: dict[str, type[Supervisor]] = {"embedded": Embedded}
+DATABASES: dict[str, type[Database]] = {"postgresql": PostgreSQL, "sqlite": Sqlite, "none": NoDatabase}
+CACHES: dict[str, type[Cache]] = {"valkey": Valkey, "redis": Redis, "memcached": Memcached, "none": NoCache}
 
 
 def app_server(name: str) -> AppServer:
@@ -25,6 +37,15 @@ def app_server(name: str) -> AppServer:
 
 def supervisor(name: str) -> Supervisor:
     return _find(SUPERVISORS, name, "serve.supervisor")()
+
+
+def database(name: str) -> Database:
+    return _find(DATABASES, name, "services.database")()
+
+
+def cache(name: str, machine: Machine) -> Cache:
+    """ "auto" is what `machine` packages."""
+    return _find(CACHES, cache_name(machine) if name == "auto" else name, "services.cache")()
 
 
 def _find(known: dict[str, T], name: str, where: str) -> T:

@@ -248,7 +248,8 @@ def _manifest(id_: str, project: Project, source: Source, partial: Path) -> dict
         "processes": [asdict(p) for p in project.processes],
         "static_files": sum(1 for p in static.rglob("*") if p.is_file()) if static.is_dir() else 0,
         "versions": dict(project.environment.lock.versions),
-        "facts": {k: project.probe.facts.get(k) for k in ("databases", "caches", "media", "static", "channels")},
+        "facts": {k: project.probe.facts.get(k) for k in ("databases", "caches", "media", "static", "channels", "tasks")},
+        "reads": sorted({str(found["name"]) for found in project.probe.environ if found.get("name")}),  # variables, no values
     }
 
 

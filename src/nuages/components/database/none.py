@@ -1,0 +1,29 @@
+"""No database of ours: SQLite in the site's own folder, or one that the user names in DATABASE_URL."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from nuages.components.contract import Description, Placement
+from nuages.components.database import Database
+from nuages.topology.model import Topology
+
+
+class NoDatabase(Database):
+    name: ClassVar[str] = "none"
+
+    def describe(self, placement: Placement) -> tuple[Description, ...]:
+        return ()
+
+    def exports(self, topology: Topology, uses: Mapping[str, Any]) -> Mapping[str, str]:
+        return {}
+
+    def requires(self, uses: Mapping[str, Any]) -> tuple[str, ...]:
+        return ()
+
+
+class Sqlite(NoDatabase):
+    """The runtime's overlay keeps the file in `shared/data`, in WAL mode."""
+
+    name: ClassVar[str] = "sqlite"
