@@ -2,23 +2,27 @@
 
 Every line takes values from the lines above it and returns a frozen one; nothing calls back up. The plan is whole
 before the first write, and apply decides nothing. `plan` leaves before apply, `check` after the audit; `rollback`,
-`start`, `config` and `scale` bring an older or the live build in place of one made from the project.
+`start`, `config` and `scale` bring an older or the live build in place of one made from the project. On this machine
+and on servers it is the same path: `reach` says where, and components differ.
 """
 
 from __future__ import annotations
 
 from nuages.engine.apply import apply
-from nuages.engine.compose import compose
+from nuages.engine.compose import compose_all
+from nuages.engine.inspecting import Work
 from nuages.engine.judge import judge_migrations
 from nuages.engine.lock import lock_and_read
 from nuages.engine.model import Plan
-from nuages.engine.observe import observe, questions, understand
-from nuages.engine.plan import make_plan
-from nuages.engine.prepare import Prepared, prepare
+from nuages.engine.observe import questions, seats, seats_again
+from nuages.engine.plan import make_plans
+from nuages.engine.prepare import prepare
+from nuages.engine.readying import look_around, settle_topology
 from nuages.engine.request import Console, Request
 from nuages.engine.rollout import roll_out
+from nuages.engine.shipping import ship
 from nuages.hosts import reach
-from nuages.release.layout import local_site
+from nuages.release.layout import site_layout, store_layout
 from nuages.settings.configuration import load_configuration
 from nuages.topology import load_topology
 
@@ -28,18 +32,23 @@ def deploy(request: Request, console: Console) -> Plan:
 
     Raises a NuagesError of the stage that failed; what was live still serves.
     """
-    topology = request.adjust(load_topology(request.root))
-    with reach(topology) as here:
-        layout = local_site(topology.name)
-        live = observe(here, layout, request.owner(topology))
-        config = request.change(load_configuration(live.config))
-        prepared: Prepared = prepare(request, topology, live, config, here, console)
-        with lock_and_read(here, layout, request.what, questions(layout)) as (token, answers):
-            live = understand(answers, layout, request.owner(topology))
-            desired = compose(topology, live, prepared.build, config, prepared.policy, token=token, signature=request.signature())
-            judgements = judge_migrations(desired, live, here, console.progress, force=not request.check)
-            plan = roll_out(make_plan(desired, live, judgements, force=request.force), topology)
+    declared = request.adjust(load_topology(request.root))
+    with reach(declared) as hosts:
+        layout, store = site_layout(declared), store_layout(declared)
+        sites = seats(hosts, layout, declared, request.owner(declared))
+        topology = settle_topology(declared, sites, console)
+        config = request.change(load_configuration(sites[0].live.config))
+        prepared = prepare(
+            request, Work(topology, sites[0].live, config, hosts.here, console.progress, store), hosts.lead, console
+        )
+        builds = ship(prepared, sites, hosts.here, store, topology, config, console)
+        with lock_and_read(hosts.lead, layout, request.what, questions(layout)) as (token, answers):
+            sites = seats_again(hosts, answers, layout, topology, request.owner(topology))
+            desired = compose_all(topology, sites, builds, config, prepared.policy, token, request.signature())
+            surroundings = look_around(desired, sites)
+            judgements = judge_migrations(desired[0], sites[0].live, hosts.lead, console.progress, force=not request.check)
+            plan = roll_out(make_plans(desired, sites, judgements, surroundings, force=request.force), topology)
             console.plan(plan)
             if not request.only_plan and console.agreed(plan):
-                apply(plan, here, live, token, console.step)
+                apply(plan, sites, token, console.step)
     return plan

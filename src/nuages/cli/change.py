@@ -11,7 +11,6 @@ from nuages.cli.site import Site, root_of, terminal, url_of
 from nuages.deploy import deploy
 from nuages.engine.inspecting import lacks_driver
 from nuages.engine.request import Request
-from nuages.release.build import load_build
 from nuages.settings.configuration import Configuration, load_configuration
 
 
@@ -27,12 +26,12 @@ def apply_change(site: Site, change: Callable[[Configuration], Configuration], w
     if live.release is None:
         from nuages.engine.store import keep_configuration
 
-        keep_configuration(site.here, site.layout, new)
-        said = f"kept as config v{new.version} for the first deploy; nuages up"
+        keep_configuration(site.lead, site.layout, new)
+        said = f"kept as config v{new.version} for the first deploy; {site.verb}"
         click.echo(json.dumps({"event": "kept", "config": new.version}) if as_json else said)
         return
     # Environments are never changed in place: another driver means another one, resolved from the project's files.
-    manifest = load_build(live.layout, live.release["build"]).manifest
+    manifest = live.manifest or {}
     source = "project" if lacks_driver(new, manifest.get("versions", {})) else "live"
     deploy(Request(root=root_of(ctx), what=what, source=source, change=change), console)
     after = site.live()

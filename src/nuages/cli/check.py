@@ -6,12 +6,10 @@ import json
 
 import click
 
-from nuages.cli.site import json_option, path_argument, root_of, terminal
-from nuages.cli.up import site_at
-from nuages.engine.inspecting import Work, inspect_here
+from nuages.cli.site import json_option, path_argument, root_of, site_at, terminal
+from nuages.engine.inspecting import inspect_here
 from nuages.engine.prepare import audit
 from nuages.settings.checks import report
-from nuages.settings.configuration import load_configuration
 
 
 @click.command()
@@ -33,9 +31,9 @@ def command(ctx: click.Context, path: str | None, fail_on: str, as_json: bool) -
     site = site_at(root_of(ctx, path))
     console = terminal(ctx, as_json=as_json)
     live = site.live()
-    inspected = inspect_here(Work(site.topology, live, load_configuration(live.config), site.here, console.progress))
+    inspected = inspect_here(site.work(live, console.progress))
     console.progress("checking")
-    findings = audit(inspected, site.topology, live, site.here, deep=True)
+    findings = audit(inspected, site.topology, live, site.hosts.here, deep=True)
     console.clear()
     click.echo(json.dumps(report.as_json(findings), indent=1) if as_json else report.render(findings))
     ctx.exit(report.exit_code(findings, fail_on))

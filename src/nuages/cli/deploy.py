@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from nuages.cli.site import path_argument, root_of, terminal
-from nuages.cli.up import Wish, deploy_options, overrides_of, perform, site_at
+from nuages.cli.site import path_argument, root_of, site_at, terminal
+from nuages.cli.up import Wish, deploy_options, overrides_of, perform
 
 
 @click.command()

@@ -14,7 +14,6 @@ import click
 
 from nuages import __version__
 from nuages.cli.site import Site, with_site
-from nuages.engine.observe import observe
 from nuages.errors import NuagesError
 
 
@@ -42,7 +41,7 @@ def examine(site: Site) -> Iterator[tuple[bool, str, str]]:
     yield _disk(site.layout.dir)
     yield _interpreters(site)
     try:
-        live = observe(site.here, site.layout, site.topology)
+        live = site.live()
     except NuagesError as error:
         yield False, str(error), error.hint
         return
@@ -84,7 +83,7 @@ def _disk(folder: Path) -> tuple[bool, str, str]:
 def _interpreters(site: Site) -> tuple[bool, str, str]:
     from nuages.environments.interpreters import interpreters
 
-    found = sorted({p.version for p in interpreters(site.here)})
+    found = sorted({p.version for p in interpreters(site.hosts.here)})
     return (
         bool(found),
         "Pythons: " + (", ".join(found) or "none"),

@@ -26,6 +26,6 @@ def stop(site: Site) -> None:
     live = site.live()
     if not live.supervisor:
         return
-    with deploy_lock(site.here, site.layout, "down"):
+    with deploy_lock(site.lead, site.layout, "down"):
         ask = supervisor(site.topology.supervisor).ask
-        site.here.check(ask(site.layout, live.machine, "down", timeout=site.topology.drain + 60))
+        site.lead.check(ask(site.layout, live.machine, "down", timeout=site.topology.drain + 60))

@@ -6,13 +6,11 @@ import json
 
 import click
 
-from nuages.cli.site import json_option, path_argument, root_of, terminal
-from nuages.cli.up import site_at
-from nuages.engine.inspecting import Work, inspect_here
+from nuages.cli.site import json_option, path_argument, root_of, site_at, terminal
+from nuages.engine.inspecting import inspect_here
 from nuages.environments.wishes import mask
 from nuages.project import as_json as project_as_json
 from nuages.project import report
-from nuages.settings.configuration import load_configuration
 
 
 @click.command()
@@ -24,6 +22,6 @@ def command(ctx: click.Context, path: str | None, as_json: bool) -> None:
     site = site_at(root_of(ctx, path))
     console = terminal(ctx, as_json=as_json)
     live = site.live()
-    inspected = inspect_here(Work(site.topology, live, load_configuration(live.config), site.here, console.progress))
+    inspected = inspect_here(site.work(live, console.progress))
     console.clear()
     click.echo(mask(json.dumps(project_as_json(inspected.project), indent=1)) if as_json else report(inspected.project))

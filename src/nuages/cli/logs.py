@@ -28,6 +28,9 @@ def command(site: Site, names: tuple[str, ...], following: bool, lines: int, sin
     """Show the logs of all processes, or of those named."""
     site.deployed()
     keep = _filter(since, grep)
+    if site.topology.remote:
+        _of_servers(site, names, lines, keep, following=following)
+        return
     if following:
         try:
             follow(site, names, lines, keep)
@@ -40,6 +43,29 @@ def command(site: Site, names: tuple[str, ...], following: bool, lines: int, sin
     for at, name, line in entries:
         if keep(line, at):
             show(name, line, list(files))
+
+
+def _of_servers(site: Site, names: tuple[str, ...], lines: int, keep: Callable[..., bool], *, following: bool) -> None:
+    from nuages.cli import server_logs
+
+    titles: list[str] = []
+
+    def tell(title: str, line: str) -> None:
+        if title not in titles:
+            titles.append(title)
+        if keep(line):
+            show(title, line, titles)
+
+    if following:
+        server_logs.follow(site, names, lines, tell)
+        return
+    found = list(server_logs.last_lines(site, names, lines))
+    titles = [title for title, _lines in found]
+    entries = [(at, title, line) for title, said in found for at, line in stamped(said)]
+    entries.sort(key=lambda entry: entry[0])
+    for at, title, line in entries:
+        if keep(line, at):
+            show(title, line, titles)
 
 
 def stamped(lines: Iterable[str]) -> Iterator[tuple[str, str]]:

@@ -21,8 +21,8 @@ def command(site: Site, wish: str) -> None:
     if wish != "status":
         on = {"op": "file", "path": path, "content": "by hand\n"}
         op = on if wish == "on" else {"op": "remove", "paths": [path]}
-        with deploy_lock(site.here, site.layout, "maintenance") as token:
-            site.here.write(
+        with deploy_lock(site.lead, site.layout, "maintenance") as token:
+            site.lead.write(
                 [{"text": f"~ localhost  maintenance {wish}", "deploy": token, "ops": [op]}],
                 str(site.layout.journal),
                 lambda _event: None,

@@ -25,7 +25,7 @@ def command(site: Site, release: str | None, only_plan: bool, force: bool, as_js
     ctx = click.get_current_context()
     live = site.deployed()
     number = target_of(live, release)
-    config = earlier_configuration(site.here, live, number)
+    config = earlier_configuration(site.lead, live, number)
     request = Request(
         root=root_of(ctx),
         what="rollback",

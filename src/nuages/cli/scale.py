@@ -48,10 +48,7 @@ def _parse(wish: str) -> tuple[str, int]:
 
 
 def _names(site: Site) -> list[str]:
-    from nuages.release.build import load_build
-
-    live = site.live()
-    manifest = load_build(live.layout, (live.release or {})["build"]).manifest
+    manifest = site.live().manifest or {"processes": []}
     return sorted({"web", *(p["name"] for p in manifest["processes"] if p["kind"] != "release")})
 
 

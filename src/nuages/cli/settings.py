@@ -7,10 +7,8 @@ from dataclasses import asdict
 
 import click
 
-from nuages.cli.site import json_option, root_of, terminal
-from nuages.cli.up import site_at
-from nuages.engine.inspecting import Inspected, Work, inspect_here
-from nuages.settings.configuration import load_configuration
+from nuages.cli.site import json_option, root_of, site_at, terminal
+from nuages.engine.inspecting import Inspected, inspect_here
 from nuages.settings.eject import eject as eject_settings
 from nuages.settings.overlay import changes_of, render, rows
 
@@ -24,7 +22,7 @@ def _inspected(ctx: click.Context, *, as_json: bool) -> Inspected:
     site = site_at(root_of(ctx))
     console = terminal(ctx, as_json=as_json)
     live = site.live()
-    inspected = inspect_here(Work(site.topology, live, load_configuration(live.config), site.here, console.progress))
+    inspected = inspect_here(site.work(live, console.progress))
     console.clear()
     return inspected
 

@@ -11,12 +11,14 @@ from typing import Any
 import click
 
 from nuages.cli.console import Terminal
-from nuages.engine.model import Live
-from nuages.engine.observe import observe
+from nuages.engine.inspecting import Work
+from nuages.engine.model import Live, Seat
+from nuages.engine.observe import seats
 from nuages.errors import UsageError
-from nuages.hosts import reach
-from nuages.hosts.transport import Transport
-from nuages.release.layout import Layout, local_site
+from nuages.hosts import Hosts, reach
+from nuages.hosts.transport import Progress, Transport
+from nuages.release.layout import Layout, site_layout, store_layout
+from nuages.settings.configuration import load_configuration
 from nuages.topology import Topology, find_root, load_topology
 
 
@@ -28,10 +30,29 @@ path_argument = click.argument("path", required=False, type=click.Path(file_okay
 class Site:
     topology: Topology
     layout: Layout
-    here: Transport
+    hosts: Hosts
+
+    @property
+    def lead(self) -> Transport:
+        """The host that the site lives on; of several, the one that leads."""
+        return self.hosts.lead
+
+    @property
+    def verb(self) -> str:
+        """How it is deployed."""
+        return "nuages deploy" if self.topology.remote else "nuages up"
 
     def live(self) -> Live:
-        return observe(self.here, self.layout, self.topology)
+        return self.seats()[0].live
+
+    def seats(self) -> tuple[Seat, ...]:
+        """Every host, and how the site stands there."""
+        return seats(self.hosts, self.layout, self.topology, self.topology)
+
+    def work(self, live: Live, progress: Progress) -> Work:
+        """For verbs that look into the project on this machine."""
+        config = load_configuration(live.config)
+        return Work(self.topology, live, config, self.hosts.here, progress, store_layout(self.topology))
 
     def deployed(self) -> Live:
         """How it stands; raises UsageError when nothing was ever deployed."""
@@ -40,7 +61,7 @@ class Site:
             raise UsageError(
                 f"{self.topology.name} has not been deployed yet",
                 where=str(self.topology.root),
-                hint="nuages up",
+                hint=self.verb,
             )
         return live
 
@@ -50,9 +71,13 @@ def root_of(ctx: click.Context, path: str | None = None) -> Path:
 
 
 def site_of(ctx: click.Context) -> Site:
-    topology = load_topology(root_of(ctx))
-    with reach(topology) as here:
-        return Site(topology, local_site(topology.name), here)
+    return site_at(root_of(ctx))
+
+
+def site_at(root: Path) -> Site:
+    topology = load_topology(root)
+    with reach(topology) as hosts:
+        return Site(topology, site_layout(topology), hosts)
 
 
 def with_site(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -71,13 +96,16 @@ def terminal(ctx: click.Context, *, as_json: bool = False, ask: bool = False, on
 
 
 def url_of(live: Live, topology: Topology) -> str:
-    return url_at(live.address, topology)
+    return url_at(live.address, topology, live)
 
 
-def url_at(address: str, topology: Topology) -> str:
-    """Where people reach it: the domain when one is declared, else this machine."""
+def url_at(address: str, topology: Topology, live: Live | None = None) -> str:
+    """Where people reach it: the domain when one is declared, else this machine or the server's address."""
+    secure = bool(live and live.policy.get("tls", {}).get("enabled")) if topology.remote else topology.tls.enabled
     if topology.domains:
-        return f"{'https' if topology.tls.enabled else 'http'}://{topology.domains[0]}/"
+        return f"{'https' if secure else 'http'}://{topology.domains[0]}/"
+    if topology.remote:
+        return f"http://{topology.hosts[0].address}/"
     host, _, port = address.rpartition(":")
     shown = "localhost" if host in ("127.0.0.1", "::1", "[::1]", "", "0.0.0.0") else host  # noqa: S104
     return f"http://{shown}:{port}/"

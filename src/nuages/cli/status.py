@@ -12,7 +12,6 @@ import click
 from nuages.cli.console import ago, table
 from nuages.cli.site import Site, json_option, url_of, with_site
 from nuages.engine.model import Live
-from nuages.release.build import load_build
 
 
 @click.command()
@@ -34,7 +33,7 @@ def facts_of(site: Site, live: Live) -> dict[str, Any]:
         return {"site": site.topology.name, "state": "never deployed", "root": str(site.topology.root)}
     running = bool(live.serving)
     generation = live.supervisor.get("generations", {}).get(live.serving, {})
-    manifest = load_build(live.layout, live.release["build"]).manifest
+    manifest = live.manifest or {}
     return {
         "site": site.topology.name,
         "state": "running" if running else "stopped",

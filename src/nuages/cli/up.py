@@ -11,12 +11,9 @@ from typing import Any
 import click
 
 from nuages.cli.console import Terminal
-from nuages.cli.site import Site, json_option, path_argument, root_of, terminal, url_at
+from nuages.cli.site import Site, json_option, path_argument, root_of, site_at, terminal, url_at
 from nuages.deploy import deploy
 from nuages.engine.request import Request
-from nuages.hosts import reach
-from nuages.release.layout import local_site
-from nuages.topology import load_topology
 
 
 @dataclass(frozen=True)
@@ -78,12 +75,6 @@ def command(
 
     click.echo(click.style("Ctrl-C stops it; --detach leaves it running", dim=True))
     follow_until_interrupted(site, follow)
-
-
-def site_at(root: Path) -> Site:
-    topology = load_topology(root)
-    with reach(topology) as here:
-        return Site(topology, local_site(topology.name), here)
 
 
 def overrides_of(port: int | None, bind: str | None) -> dict[str, Any]:

@@ -2,49 +2,128 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from nuages.engine.model import Live, Plan, Step
+from nuages.engine.model import Live, Plan, Seat, Step
 from nuages.engine.plan_database import WHY
-from nuages.errors import CommandError, InterruptedDeployError
-from nuages.hosts.transport import Transport
+from nuages.engine.rollout import batches
+from nuages.errors import CommandError, InterruptedDeployError, NuagesError
+from nuages.hosts import together
 
 
 Report = Callable[[dict[str, Any]], None]
+CONFIRM = "confirm"
 
 
-def apply(plan: Plan, here: Transport, live: Live, token: str, report: Report) -> None:
-    """Run the steps on the host, journalled there. Raises InterruptedDeployError saying what serves now."""
-    _batch(plan.switch, here, live, token, report, settling=False)
-    _batch(plan.settle, here, live, token, report, settling=True)
+@dataclass(frozen=True)
+class Run:
+    """One plan being carried out."""
+
+    seats: Mapping[str, Seat]
+    token: str
+    report: Report
+    one_at_a_time: threading.Lock = field(default_factory=threading.Lock)
+
+    def tell(self, event: dict[str, Any]) -> None:
+        with self.one_at_a_time:
+            self.report(event)
 
 
-def _batch(steps: tuple[Step, ...], here: Transport, live: Live, token: str, report: Report, *, settling: bool) -> None:
-    sent = [{"text": str(s), "deploy": token, "ops": list(s.ops), "undo": list(s.undo)} for s in steps]
-    if not sent:
-        return
+def apply(plan: Plan, seats: Sequence[Seat], token: str, report: Report) -> None:
+    """Run the steps on their hosts, journalled there. Raises InterruptedDeployError saying what serves now."""
+    run = Run({seat.live.host.name: seat for seat in seats}, token, report)
+    _make_ready(plan.ready, run)
+    _switch(plan.switch, run)
+    for batch in batches(plan.settle):
+        _on_each_host(batch, run, "settle")
+
+
+def _make_ready(steps: Sequence[Step], run: Run) -> None:
+    """A gate that asks for a fresh login is passed from here, between what comes before it and what comes after."""
+    for first, *rest in _at_gates(steps):
+        gate = bool(first.ops) and first.ops[0]["op"] == CONFIRM
+        if gate:
+            run.seats[first.host].transport.confirm()
+        _on_each_host([replace(first, ops=first.ops[1:]) if gate else first, *rest], run, "ready")
+
+
+def _at_gates(steps: Sequence[Step]) -> list[list[Step]]:
+    parts: list[list[Step]] = []
+    for each in steps:
+        gate = bool(each.ops) and each.ops[0]["op"] == CONFIRM
+        if not parts or gate:
+            parts.append([])
+        parts[-1].append(each)
+    return parts
+
+
+def _switch(steps: Sequence[Step], run: Run) -> None:
+    """Where one of several hosts fails, what the others did is taken back too."""
+    done: list[Step] = []
+    for batch in batches(steps):
+        try:
+            _on_each_host(batch, run, "switch")
+        except NuagesError:
+            _take_back([*done, *batch], run)
+            raise
+        done += batch
+
+
+def _take_back(steps: Sequence[Step], run: Run) -> None:
+    for name, seat in run.seats.items():
+        ops = [op for step in reversed(steps) if step.host == name for op in step.undo]
+        if ops and len(run.seats) > 1:
+            _send([Step("-", name, "take back what was done", ops=tuple(ops))], seat, run)
+
+
+def _on_each_host(steps: Sequence[Step], run: Run, part: str) -> None:
+    hosts = [run.seats[name] for name in dict.fromkeys(s.host for s in steps)]
+    by_transport = {id(seat.transport): seat for seat in hosts}
+
+    def work(transport: Any) -> None:
+        seat = by_transport[id(transport)]
+        _batch([s for s in steps if s.host == seat.live.host.name], seat, run, part)
+
+    if hosts:
+        together([seat.transport for seat in hosts], work)
+
+
+def _batch(steps: Sequence[Step], seat: Seat, run: Run, part: str) -> None:
     failed: dict[str, Any] = {}
-
-    def listen(event: dict[str, Any]) -> None:
-        if event["event"] == "failed":
-            failed.update(event)
-        report(event)
-
     try:
-        here.write(sent, str(live.layout.journal), listen)
+        _send(steps, seat, run, failed)
     except CommandError as error:
+        done = list(steps)[: failed.get("step", 1) - 1]
         raise InterruptedDeployError(
             error.what,
             detail=error.detail,
             where=str(failed.get("text", "")).split("  ", 1)[-1],
-            hint="; ".join(filter(None, (error.hint, _consequence(steps[: failed.get("step", 1) - 1], live, settling=settling)))),
+            hint="; ".join(filter(None, (error.hint, _consequence(done, seat.live, part)))),
         ) from error
 
 
-def _consequence(done: tuple[Step, ...], live: Live, *, settling: bool) -> str:
-    if settling:
-        return "the new release is live; this step is tried again by the next `nuages up`"
+def _send(steps: Sequence[Step], seat: Seat, run: Run, failed: dict[str, Any] | None = None) -> None:
+    sent = [{"text": str(s), "deploy": run.token, "ops": list(s.ops), "undo": list(s.undo)} for s in steps]
+
+    def listen(event: dict[str, Any]) -> None:
+        if event["event"] == "failed" and failed is not None:
+            failed.update(event)
+        run.tell(event)
+
+    if sent:
+        seat.transport.write(sent, str(seat.live.layout.journal), listen)
+
+
+def _consequence(done: Sequence[Step], live: Live, part: str) -> str:
+    again = "nuages deploy" if live.host.address else "nuages up"
+    if part == "settle":
+        return f"the new release is live; this step is tried again by the next `{again}`"
+    if part == "ready":
+        serves = f"; v{live.number} still serves" if live.serving else ""
+        return f"what was made so far stays, and `{again}` goes on from there{serves}"
     if live.page_holds or any(s.why == WHY["window"] for s in done):
         return "the maintenance page stays: the live release does not fit the migrated tables; mend it and deploy again, or restore the snapshot"
     if live.serving:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from nuages.components.contract import Placement
 from nuages.components.registry import app_server, supervisor
 from nuages.components.supervisor.embedded import keeper_version
-from nuages.engine.model import UNSIGNED, Desired, Live, Signature
+from nuages.engine.model import UNSIGNED, Desired, Live, Seat, Signature
 from nuages.release.build import Build
 from nuages.settings.configuration import Configuration, process_environment
 from nuages.topology.model import Topology
@@ -26,12 +26,17 @@ def compose(
     *,
     token: str,
     signature: Signature = UNSIGNED,
+    number: int = 0,
+    exports: Mapping[str, str] | None = None,
 ) -> Desired:
-    """What this host should be. The number is the live one while nothing that makes a release differs."""
+    """What this host should be. The number is the live one while nothing that makes a release differs.
+
+    `number`, on a host that does not lead: the leader's. `exports` are variables of the site's services.
+    """
     identity = (build.id, config.version, policy_digest(policy))
-    same = bool(live.release) and _identity(live.release or {}) == identity
-    number = live.number if same else live.number + 1
-    environ = _environ(policy, config)
+    same = bool(live.release) and _identity(live.release or {}) == identity and number in (0, live.number)
+    number = number or (live.number if same else live.number + 1)
+    environ = {**(exports or {}), **_environ(policy, config)}
     bare = _place(topology, live, build, config, {**policy, "number": number, "build": build.id}, environ, number)
     web = app_server("own" if any(p.get("own_server") for p in build.manifest["processes"]) else topology.server).process(bare)
     tuned = {"workers": web.workers, "threads": int(str(web.env["NUAGES_THREADS"]))}
@@ -51,6 +56,24 @@ def compose(
         new=not same,
         why=signature.why or ("" if same else _what_changed(live.release, build, config)),
     )
+
+
+def compose_all(
+    topology: Topology,
+    sites: Sequence[Seat],
+    builds: Sequence[Build],
+    config: Configuration,
+    policy: Mapping[str, Any],
+    token: str,
+    signature: Signature,
+) -> tuple[Desired, ...]:
+    """For each host. The first leads: its number is everybody's."""
+    found: list[Desired] = []
+    for seat, build in zip(sites, builds, strict=True):
+        number = found[0].number if found else 0
+        desired = compose(topology, seat.live, build, config, policy, token=token, signature=signature, number=number)
+        found.append(replace(desired, lead=not found))
+    return tuple(found)
 
 
 def _environ(policy: Mapping[str, Any], config: Configuration) -> dict[str, str]:
@@ -77,6 +100,8 @@ def _place(
         env={**environ, **build.environ, "NUAGES_RELEASE": str(live.layout.numbered(number))},
         scale=config.scale,
         number=number,
+        host=live.host,
+        account=topology.account,
     )
 
 

@@ -23,6 +23,7 @@ from nuages.environments.model import Environment
 from nuages.hosts.transport import Progress, Transport
 from nuages.project import as_json, from_json
 from nuages.project.model import Files, Project
+from nuages.release.layout import Layout
 from nuages.release.shipped import RUNTIME, runtime_digest
 from nuages.release.source import Source, read_source
 from nuages.settings.configuration import Configuration
@@ -35,13 +36,20 @@ USUAL_WORKERS = 2  # what the audit assumes: one worker would hide what several 
 
 @dataclass(frozen=True)
 class Work:
-    """What every part of stages 3 to 5 needs."""
+    """What every part of stages 3 to 5 needs. `store` is where this machine keeps what it makes; `live.layout` where the
+    site lives, which is the same on this machine. `config` holds the exports of the site's services below the user's."""
 
     topology: Topology
     live: Live
     config: Configuration
     here: Transport
     progress: Progress
+    store: Layout
+
+    @property
+    def wanted_python(self) -> str:
+        """The one that nuages.toml names, or the series that the server has: what is probed here should be what runs there."""
+        return self.topology.python
 
 
 @dataclass(frozen=True)
@@ -56,7 +64,7 @@ class Inspected:
 
 def inspect_here(work: Work) -> Inspected:
     """Read, lock, build the environment and probe; or remember. Raises what those raise."""
-    topology, cache = work.topology, work.live.layout.cache
+    topology, cache = work.topology, work.store.cache
     source = read_source(topology.root, work.here, cache / "digests.json")
     key = _key(work, source)
     kept = cache / "inspections" / f"{key}.json"
@@ -80,8 +88,8 @@ def guess_interface(topology: Topology, files: Files) -> str:
 def _environment(work: Work, files: Files, interface: str) -> Environment:
     from nuages.environments import build_environment, make_lock
 
-    topology, layout = work.topology, work.live.layout
-    stack = (*app_server(topology.server).requires(interface), *topology.packages, *drivers(work.config))
+    topology, layout = work.topology, work.store
+    stack = stack_of(topology, interface, work.config)
     lock = make_lock(
         work.here,
         topology.root,
@@ -94,6 +102,11 @@ def _environment(work: Work, files: Files, interface: str) -> Environment:
     )
     # Bytecode is written by what imports it first, the probe: compiling every file of every package costs ten times as much.
     return build_environment(work.here, lock, layout.venvs, work.progress, compile_bytecode=False)
+
+
+def stack_of(topology: Topology, interface: str, config: Configuration) -> tuple[str, ...]:
+    """What is added to the project's own packages."""
+    return (*app_server(topology.server).requires(interface), *topology.packages, *drivers(config))
 
 
 OTHER_DRIVERS = {"psycopg": ("psycopg2", "psycopg2-binary"), "mysqlclient": ("pymysql",)}
@@ -172,6 +185,7 @@ def policy_of(
         generated_names=generated,
     )
     more = {
+        "trusted_proxies": trusted_proxies(topology),
         "maintenance_file": str(layout.maintenance),
         "selectors": dict(files.selectors),
         "build_commands": list(topology.build),
@@ -180,15 +194,22 @@ def policy_of(
     return {**policy, **more}
 
 
+def trusted_proxies(topology: Topology) -> list[str]:
+    """On a server requests come from our proxy by a unix socket."""
+    return [*topology.trusted_proxies, *(["unix"] if topology.remote else [])]
+
+
 def sizes_of(topology: Topology) -> dict[str, Any]:
     """What the topology says of sizes: a change of it is a new release."""
     return {"scale": dict(topology.scale), "declared_threads": topology.threads}
 
 
 def port_of(topology: Topology, live: Live) -> int:
-    """The declared port, or the one this site has had, or the first free one from 8000 on."""
+    """The declared port, or the one this site has had, or the first free one from 8000 on; on a server that of the proxy."""
     if topology.port:
         return topology.port
+    if topology.remote:
+        return 443 if topology.tls.enabled else 80
     return int((live.site or {}).get("port") or 0) or live.free_port
 
 

@@ -1,31 +1,50 @@
 """What the pending migrations mean for this deploy, asked of the databases as they are now. Reads only.
 
 The new release's code names and rehearses them on a copy; the live release's code is compared with every schema on
-the way. What needs the real configuration runs in a scratch release directory, before anything of the site is written.
+the way. What needs the real configuration runs in a scratch release directory on the host, as the account of the site
+and before anything of the site is written.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Mapping
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 from nuages.components.appserver.sizing import NETWORK
 from nuages.engine.model import Desired, Live
+from nuages.engine.prepare import find_build
 from nuages.errors import MigrationError, ReleaseError
 from nuages.hosts.transport import Progress, Transport
 from nuages.migrations.explain import explain
 from nuages.migrations.model import Judgement, Rehearsal
 from nuages.migrations.rehearsal import Code, ask_pending, compare_old, dump_schema, read_comparison, read_rehearsal, rehearse_new
-from nuages.migrations.snapshot import tell
-from nuages.release.build import load_build
+from nuages.migrations.snapshot import POSTGRESQL_BYTES_PER_SECOND, tell
 
 
 # Variables that say which database it is: a change in one of them makes other migrations pending.
 DATABASE_WORDS = ("DATABASE", "POSTGRES", "MYSQL", "DB_", "SQL_", "PGHOST")
+
+
+@dataclass(frozen=True)
+class Asking:
+    """What every question to the database needs: the two releases, the host, and a scratch folder on it."""
+
+    desired: Desired
+    live: Live
+    here: Transport
+    folder: str
+    progress: Progress
+
+    def json(self, path: str) -> Any:
+        return self.here.read({"answer": {"kind": "json", "path": path}})["answer"]
+
+    def code(self) -> Code:
+        """The new release, as it will run, in a directory that nothing refers to."""
+        placement = self.desired.placement
+        env = {**placement.env, "NUAGES_RELEASE": f"{self.folder}/release"}
+        return Code(placement.python, env, str(placement.policy["manage_dir"]), placement.account)
 
 
 def judge_migrations(
@@ -34,42 +53,61 @@ def judge_migrations(
     """One judgement for each database; none when nothing can be pending. Raises MigrationError where one says stop."""
     if not desired.new:
         return ()
-    load_build(live.layout, desired.placement.build.id)  # raises where another deploy has removed it meanwhile
-    with tempfile.TemporaryDirectory(prefix="nuages-migrations-") as folder:
+    find_build(here, live, desired.placement.build.id)  # raises where another deploy has removed it meanwhile
+    files, links = _scratch(desired)
+    with here.scratch(files, links, owner=desired.placement.account) as folder:
+        asking = Asking(desired, live, here, folder, progress)
         if desired.release.get("rollback_to"):
             if not force:
-                _check_fits(desired, here, Path(folder), progress)
+                _check_fits(asking)
             return ()
         if not live.release:
-            return _first(desired, here, Path(folder), progress)
-        if desired.release["build"] == live.release["build"] and not _database_changed(desired, live, here):
+            return _first(asking)
+        if desired.release["build"] == live.release["build"] and not _database_changed(asking):
             return ()
-        return _beside(desired, live, here, Path(folder), progress)
+        return _beside(asking)
 
 
-def _first(desired: Desired, here: Transport, folder: Path, progress: Progress) -> tuple[Judgement, ...]:
+def _scratch(desired: Desired) -> tuple[dict[str, str], dict[str, str]]:
+    """The new release as a directory, and one for each copy of a database."""
+    placement = desired.placement
+    databases = placement.manifest["facts"].get("databases") or {"default": {}}
+    files = {f"copy-{alias}/.here": "" for alias in databases}
+    files["release/policy.json"] = json.dumps({**placement.policy, "phase": "serve"}, default=str)
+    return files, {"release/runtime": str(placement.build.path / "runtime")}
+
+
+def _first(asking: Asking) -> tuple[Judgement, ...]:
     """Nothing is live beside it: everything runs. A database elsewhere is asked whether it is there."""
+    desired = asking.desired
     databases = desired.placement.manifest["facts"].get("databases") or {}
     engines = " ".join(str(d.get("engine", "")) for d in databases.values())
     aliases = ["default"]
-    if len(databases) > 1 or any(name in engines for name in NETWORK) or "DATABASE_URL" in desired.environ:
-        progress("asking the database")
-        report = _report(desired, here, folder, details=False)
+    elsewhere = any(name in engines for name in NETWORK) or "DATABASE_URL" in desired.environ
+    if len(databases) > 1 or (elsewhere and not _is_ours(desired)):
+        asking.progress("asking the database")
+        report = _report(asking, details=False)
         aliases = [j.alias for j in _judge_all(report, desired)]
     return tuple(Judgement(pending=(), alias=alias, everything=True) for alias in aliases)
 
 
-def _beside(desired: Desired, live: Live, here: Transport, folder: Path, progress: Progress) -> tuple[Judgement, ...]:
-    progress("asking for pending migrations")
-    report = _report(desired, here, folder)
+def _is_ours(desired: Desired) -> bool:
+    """Is it the database that the plan is about to make, unless it is there?"""
+    made = [str(d.exports["DATABASE_URL"]) for d in desired.descriptions if "DATABASE_URL" in d.exports]
+    return desired.environ.get("DATABASE_URL") in made
+
+
+def _beside(asking: Asking) -> tuple[Judgement, ...]:
+    asking.progress("asking for pending migrations")
+    report = _report(asking)
     judged = []
-    for judgement in _judge_all(report, desired):
+    for judgement in _judge_all(report, asking.desired):
         found = judgement
         if judgement.pending and not judgement.conflicts:
             many = len(judgement.pending)
-            progress(f"trying {many} migration{'' if many == 1 else 's'} on a copy of the database")
-            rehearsal = _rehearse(desired, live, here, folder, judgement.alias)
-            found = _with_cost(_judge(report, desired, judgement.alias, rehearsal), report)
+            asking.progress(f"trying {many} migration{'' if many == 1 else 's'} on a copy of the database")
+            rehearsal = _rehearse(asking, judgement.alias)
+            found = _with_cost(_judge(report, asking.desired, judgement.alias, rehearsal), report, asking.here)
         _stop(found)
         judged.append(found)
     return tuple(j for j in judged if j.pending)
@@ -86,13 +124,15 @@ def _judge(report: Mapping[str, Any], desired: Desired, alias: str, rehearsal: R
     return judge(report, live=True, policy=rules.policy, rehearsal=rehearsal, alias=alias, snapshot=rules.snapshot)
 
 
-def _with_cost(judgement: Judgement, report: Mapping[str, Any]) -> Judgement:
+def _with_cost(judgement: Judgement, report: Mapping[str, Any], here: Transport) -> Judgement:
     """Size and time of a snapshot, told before it is taken."""
     facts = report["databases"][judgement.alias]
     name = facts["where"]["name"]
-    if judgement.snapshot and facts["vendor"] == "sqlite" and os.path.exists(name):
-        return judgement.costing(tell(os.path.getsize(name)))
-    return judgement
+    if judgement.snapshot and facts["vendor"] == "sqlite":
+        said = here.read({"size": {"kind": "command", "argv": ["stat", "-c", "%s", name]}})["size"]["stdout"].strip()
+        return judgement.costing(tell(int(said))) if said.isdigit() else judgement
+    size = facts.get("size") or facts["where"].get("size")
+    return judgement.costing(tell(int(size), POSTGRESQL_BYTES_PER_SECOND)) if judgement.snapshot and size else judgement
 
 
 def _stop(judgement: Judgement) -> None:
@@ -102,64 +142,53 @@ def _stop(judgement: Judgement) -> None:
         raise MigrationError(f"{what}; nothing was changed", detail=explain(judgement))
 
 
-def _check_fits(desired: Desired, here: Transport, folder: Path, progress: Progress) -> None:
+def _check_fits(asking: Asking) -> None:
     """An older build brought back: its code must fit the database as it is; none of its migrations is pending."""
-    progress("comparing the old code with the database as it is")
-    code = _code(desired, folder)
-    here.check(dump_schema(code, str(folder / "schema.json")))
-    here.check(compare_old(code, str(folder / "schema.json"), str(folder / "breaks.json")))
-    breaks = read_comparison(json.loads((folder / "breaks.json").read_text()))
+    asking.progress("comparing the old code with the database as it is")
+    code, folder = asking.code(), asking.folder
+    asking.here.check(dump_schema(code, f"{folder}/schema.json"))
+    asking.here.check(compare_old(code, f"{folder}/schema.json", f"{folder}/breaks.json"))
+    breaks = read_comparison(asking.json(f"{folder}/breaks.json"))
     if breaks:
         hint = "mend it forwards with a new deploy, or restore the snapshot taken before those migrations (docs: migrations); --force goes back all the same"
         detail = "\n".join(f"{b.model}: {b.what}" for b in breaks[:4])
         raise ReleaseError("the old code does not fit the database any more; nothing was changed", detail=detail, hint=hint)
 
 
-def _database_changed(desired: Desired, live: Live, here: Transport) -> bool:
-    path = str(live.layout.numbered(live.number) / "env.json")
-    before = here.read({"env": {"kind": "json", "path": path}})["env"] or {}
-    changed = {name for name, _value in set(before.items()) ^ set(desired.environ.items())}
+def _database_changed(asking: Asking) -> bool:
+    before = asking.json(str(asking.live.layout.numbered(asking.live.number) / "env.json")) or {}
+    changed = {name for name, _value in set(before.items()) ^ set(asking.desired.environ.items())}
     return any(word in name.upper() for word in DATABASE_WORDS for name in changed)
 
 
-def _report(desired: Desired, here: Transport, folder: Path, *, details: bool = True) -> dict[str, Any]:
-    out = folder / "pending.json"
-    result = here.run(ask_pending(_code(desired, folder), str(out), missing=False, details=details))
-    if not out.exists():
+def _report(asking: Asking, *, details: bool = True) -> dict[str, Any]:
+    out = f"{asking.folder}/pending.json"
+    result = asking.here.run(ask_pending(asking.code(), out, missing=False, details=details))
+    answer: dict[str, Any] | None = asking.json(out)
+    if answer is None:
         raise MigrationError("the migrations can't be read", detail=result.tail(5))
-    answer: dict[str, Any] = json.loads(out.read_text())
     return answer
 
 
-def _rehearse(desired: Desired, live: Live, here: Transport, folder: Path, alias: str) -> Rehearsal:
-    scratch = folder / f"copy-{alias}"
-    scratch.mkdir()
-    out, old = scratch / "new.json", scratch / "old.json"
-    result = here.run(rehearse_new(_code(desired, folder), str(scratch), str(out), alias))
-    if not out.exists():
+def _rehearse(asking: Asking, alias: str) -> Rehearsal:
+    scratch = f"{asking.folder}/copy-{alias}"
+    out, old = f"{scratch}/new.json", f"{scratch}/old.json"
+    result = asking.here.run(rehearse_new(asking.code(), scratch, out, alias))
+    new = asking.json(out)
+    if new is None:
         return Rehearsal(how=f"not rehearsed: {result.tail(1)}")
-    new = json.loads(out.read_text())
     if not new.get("steps"):
         return read_rehearsal(new, None)
-    here.run(compare_old(_live_code(live, here), str(out), str(old)))
-    return read_rehearsal(new, json.loads(old.read_text()) if old.exists() else None)
+    asking.here.run(compare_old(_live_code(asking), out, old))
+    return read_rehearsal(new, asking.json(old))
 
 
-def _code(desired: Desired, folder: Path) -> Code:
-    """The new release, as it will run, in a directory that nothing refers to."""
-    placement = desired.placement
-    release = folder / "release"
-    release.mkdir(exist_ok=True)
-    (release / "policy.json").write_text(json.dumps({**placement.policy, "phase": "serve"}, default=str))
-    if not (release / "runtime").exists():
-        (release / "runtime").symlink_to(placement.build.path / "runtime")
-    return Code(placement.python, {**placement.env, "NUAGES_RELEASE": str(release)}, str(placement.policy["manage_dir"]))
-
-
-def _live_code(live: Live, here: Transport) -> Code:
+def _live_code(asking: Asking) -> Code:
     """The live release, as it runs."""
+    live = asking.live
     release = live.layout.numbered(live.number)
-    build = load_build(live.layout, (live.release or {})["build"])
-    environ = here.read({"env": {"kind": "json", "path": str(release / "env.json")}})["env"] or {}
+    build = find_build(asking.here, live, (live.release or {})["build"])
+    environ = asking.json(str(release / "env.json")) or {}
     env = {**environ, **build.environ, "NUAGES_RELEASE": str(release)}
-    return Code(f"{build.manifest['environment']}/bin/python", env, str(build.manage_dir))
+    python = f"{build.manifest['environment']}/bin/python"
+    return Code(python, env, str(build.manage_dir), asking.desired.placement.account)

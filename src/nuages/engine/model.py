@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from nuages.components.contract import Machine, Placement
+from nuages.components.contract import Description, Machine, Placement
 from nuages.components.supervisor import Supervisor
+from nuages.hosts.transport import Transport
 from nuages.migrations.model import Judgement
 from nuages.release.layout import Layout
 from nuages.settings.configuration import Configuration
+from nuages.topology.model import HERE, Host
 
 
 Op = Mapping[str, Any]
@@ -39,6 +41,9 @@ class Live:
     page_holds: bool = False  # that page may only go with a new release: the live one does not fit the tables any more
     page_left: bool = False  # the maintenance page is up, put there by a deploy that did not come to its end
     free_port: int = 0  # the first free one from 8000 on, when the site has none yet
+    manifest: Mapping[str, Any] | None = None  # of the live build
+    policy: Mapping[str, Any] = field(default_factory=dict)  # of the live release
+    host: Host = HERE
 
     @property
     def number(self) -> int:
@@ -53,6 +58,14 @@ class Live:
     def address(self) -> str:
         listen = self.supervisor.get("listen") or []
         return str(listen[0]) if listen else ""
+
+
+@dataclass(frozen=True)
+class Seat:
+    """The site on one of its hosts: the way there, and how it stands."""
+
+    transport: Transport
+    live: Live
 
 
 @dataclass(frozen=True)
@@ -83,6 +96,8 @@ class Desired:
     listen: str
     new: bool  # a new numbered release; else the live one, brought (back) up
     why: str
+    descriptions: tuple[Description, ...] = ()  # on a server: what should lie there, in this order
+    lead: bool = True  # of several hosts, the one that runs migrations
 
     @property
     def number(self) -> int:
@@ -99,6 +114,7 @@ class Step:
     why: str = ""
     ops: tuple[Op, ...] = field(default=(), repr=False)
     undo: tuple[Op, ...] = field(default=(), repr=False)
+    phase: str = ""  # of a switch over several hosts: prepare, migrate, start, switch
 
     def __str__(self) -> str:
         return f"{self.symbol} {self.host}  {self.what}"
@@ -108,18 +124,30 @@ class Step:
 
 
 @dataclass(frozen=True)
+class Surroundings:
+    """What a server lacks for the site, as steps, and what people should hear of it: drift, changes that wait for consent."""
+
+    steps: tuple[Step, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Plan:
-    """`switch` runs as one: a failure in it takes back what it did. `settle` follows once the new release is live."""
+    """`ready` makes a server fit for the site; each of its steps stays when a later one fails. `switch` runs as one: a
+    failure in it takes back what it did. `settle` follows once the new release is live. `notes` are told with the plan:
+    drift, and host-wide changes that wait for consent."""
 
     switch: tuple[Step, ...] = ()
     settle: tuple[Step, ...] = ()
     judgements: tuple[Judgement, ...] = ()
     reason: str = ""  # why there is nothing to do, when there is nothing
     facts: Mapping[str, Any] = field(default_factory=dict)
+    ready: tuple[Step, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def steps(self) -> tuple[Step, ...]:
-        return (*self.switch, *self.settle)
+        return (*self.ready, *self.switch, *self.settle)
 
     @property
     def empty(self) -> bool:

@@ -3,20 +3,44 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from nuages.components.contract import Machine
-from nuages.engine.model import PAGE, WINDOW, Live
+from nuages.engine.model import PAGE, WINDOW, Live, Seat
 from nuages.errors import StateError
+from nuages.hosts import Hosts, together
 from nuages.hosts.transport import Transport
 from nuages.release.layout import SCHEMA, Layout
-from nuages.topology.model import Topology
+from nuages.topology.model import HERE, Topology
 
 
 def observe(here: Transport, layout: Layout, topology: Topology | None = None) -> Live:
     """Read the site, the machine and the supervisor in one round trip. Raises StateError."""
     return understand(here.read(questions(layout)), layout, topology)
+
+
+def seats(hosts: Hosts, layout: Layout, topology: Topology, owner: Topology | None) -> tuple[Seat, ...]:
+    """First contact with every host, at the same time. Raises StateError, and HostError naming each that can't be reached."""
+    answers = together(hosts.all, lambda host: host.read(questions(layout)))
+    return seated(hosts, answers, layout, topology, owner)
+
+
+def seated(
+    hosts: Hosts, answers: Sequence[Mapping[str, Any]], layout: Layout, topology: Topology, owner: Topology | None
+) -> tuple[Seat, ...]:
+    declared = topology.hosts or (HERE,)
+    found = zip(hosts.all, declared, answers, strict=True)
+    return tuple(Seat(host, replace(understand(answer, layout, owner), host=named)) for host, named, answer in found)
+
+
+def seats_again(
+    hosts: Hosts, lead: Mapping[str, Any], layout: Layout, topology: Topology, owner: Topology | None
+) -> tuple[Seat, ...]:
+    """Under the lock: `lead` are the answers of the host that holds it."""
+    others = together(hosts.all[1:], lambda host: host.read(questions(layout))) if hosts.all[1:] else []
+    return seated(hosts, [lead, *others], layout, topology, owner)
 
 
 def questions(layout: Layout) -> dict[str, Mapping[str, Any]]:
@@ -51,11 +75,14 @@ def understand(answers: Mapping[str, Any], layout: Layout, topology: Topology | 
         page_left=site["maintenance_by"] in (PAGE, WINDOW),
         page_holds=site["maintenance_by"] == WINDOW,
         free_port=answers["port"]["port"],
+        manifest=_readable(site.get("manifest")),
+        policy=_readable(site.get("policy")) or {},
     )
 
 
 def _machine(host: Mapping[str, Any]) -> Machine:
-    return Machine(cores=host["cores"], memory=host["memory"], python=host["python_path"], python_version=host["python"])
+    plain = {key: host[key] for key in ("os", "os_version", "arch", "libc", "ssh_port") if host.get(key)}
+    return Machine(host["cores"], host["memory"], python=host["python_path"], python_version=host["python"], **plain)
 
 
 def _supervisor(answer: Mapping[str, Any] | None) -> Mapping[str, Any]:
@@ -88,7 +115,7 @@ def _check_site(site: Mapping[str, Any] | None, layout: Layout, topology: Topolo
             where=str(layout.dir),
             hint="upgrade Nuages here",
         )
-    if topology and site.get("root") and site["root"] != str(topology.root):
+    if topology and not topology.remote and site.get("root") and site["root"] != str(topology.root):
         raise StateError(
             f"a site called {topology.name} was deployed from {site['root']}",
             where=str(topology.root),

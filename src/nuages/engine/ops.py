@@ -19,19 +19,22 @@ def step(symbol: str, what: str, why: str, *ops: Op, undo: tuple[Op, ...] = ()) 
 
 def perform(command: Command) -> Op:
     environment = {**BASE, **command.environment()}
-    return {"op": "run", "argv": list(command.argv), "env": environment, "cwd": command.cwd or None, "timeout": command.timeout}
+    op = {"op": "run", "argv": list(command.argv), "env": environment, "cwd": command.cwd or None, "timeout": command.timeout}
+    return {**op, "user": command.user} if command.user else op
 
 
-def write(path: Path, content: str, mode: int = 0o644) -> Op:
-    return {"op": "file", "path": str(path), "content": content, "mode": mode}
+def write(path: Path, content: str, mode: int = 0o644, *, group: str = "") -> Op:
+    op: Op = {"op": "file", "path": str(path), "content": content, "mode": mode}
+    return {**op, "group": group} if group else op
 
 
 def link(path: Path, target: str) -> Op:
     return {"op": "symlink", "path": str(path), "target": target}
 
 
-def make_directory(path: Path, mode: int = 0o755) -> Op:
-    return {"op": "mkdir", "path": str(path), "mode": mode}
+def make_directory(path: Path, mode: int = 0o755, *, owner: str = "") -> Op:
+    op: Op = {"op": "mkdir", "path": str(path), "mode": mode}
+    return {**op, "owner": owner, "group": owner} if owner else op
 
 
 def remove(*paths: Path) -> Op:

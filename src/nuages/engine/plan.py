@@ -3,36 +3,74 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from nuages.engine import plan_database as database
 from nuages.engine import plan_site as disk
-from nuages.engine.model import PAGE, Desired, Live, Plan, Step
+from nuages.engine.model import PAGE, Desired, Live, Plan, Seat, Step, Surroundings
 from nuages.engine.ops import link, perform, remove, step, write
 from nuages.migrations.model import Judgement
 
 
-def make_plan(desired: Desired, live: Live, judgements: tuple[Judgement, ...] = (), *, force: bool = False) -> Plan:
-    """Every step from what is to what should be; empty when there is nothing to do. A live and healthy release is left alone."""
+def make_plan(
+    desired: Desired, live: Live, judgements: tuple[Judgement, ...] = (), *, ready: tuple[Step, ...] = (), force: bool = False
+) -> Plan:
+    """Every step from what is to what should be; empty when there is nothing to do. A live and healthy release is left alone.
+
+    `ready` are the steps that make a server fit for the site; they come first.
+    """
+    return on_host(_plan(desired, live, judgements, ready, force=force), live.host.name)
+
+
+def make_plans(
+    desired: Sequence[Desired],
+    sites: Sequence[Seat],
+    judgements: tuple[Judgement, ...],
+    surroundings: Sequence[Surroundings],
+    *,
+    force: bool = False,
+) -> tuple[Plan, ...]:
+    """One for each host; migrations belong to the first."""
+    plans = []
+    for each, seat, around in zip(desired, sites, surroundings, strict=True):
+        plan = make_plan(each, seat.live, judgements, ready=around.steps, force=force)
+        plans.append(replace(plan, notes=around.notes))
+    return tuple(plans)
+
+
+def on_host(plan: Plan, name: str) -> Plan:
+    def named(steps: tuple[Step, ...]) -> tuple[Step, ...]:
+        return tuple(replace(each, host=name) for each in steps)
+
+    return replace(plan, ready=named(plan.ready), switch=named(plan.switch), settle=named(plan.settle))
+
+
+def _plan(desired: Desired, live: Live, judgements: tuple[Judgement, ...], ready: tuple[Step, ...], *, force: bool) -> Plan:
     tidy = [*disk.programs(desired, live), *disk.leftovers(desired, live)]
     facts = _facts(desired, live)
     if _is_served(desired, live) and not force:
         rest = (*disk.site(desired, live), *tidy, *(() if live.page_holds else _page_left(desired, live)))
-        return Plan(
-            rest, tuple(database.finish(desired, live)), reason=f"v{desired.number} is live and nothing changed", facts=facts
-        )
+        reason = f"v{desired.number} is live and nothing changed"
+        return Plan(rest, tuple(database.finish(desired, live)), reason=reason, facts=facts, ready=ready)
     window = any(j.window for j in judgements)
     steps = [*disk.site(desired, live), *disk.configuration(desired, live), *tidy]
+    steps += [*disk.release(desired), *disk.static(desired, live)] if desired.new else []
+    steps = _phase("prepare", steps)
     if desired.new:
-        steps += [*disk.release(desired), *disk.static(desired, live)]
-        steps += [_maintenance(desired, on=True)] if window and not live.maintenance else []
-        steps += _database(desired, live, judgements)
+        steps += _phase("migrate", [_maintenance(desired, on=True)] if window and not live.maintenance else [])
+        steps += _phase("migrate", _database(desired, live, judgements) if desired.lead else ())
     steps += _go_live(desired, live)
     if window and not live.maintenance:
-        steps.append(_maintenance(desired, on=False))
-    steps += _page_left(desired, live)
-    return Plan(tuple(steps), tuple(_settle(desired, live, judgements)), judgements=judgements, facts=facts)
+        steps += _phase("switch", [_maintenance(desired, on=False)])
+    steps += _phase("switch", _page_left(desired, live))
+    settle = tuple(_settle(desired, live, judgements))
+    return Plan(tuple(steps), settle, judgements=judgements, facts=facts, ready=ready)
+
+
+def _phase(name: str, steps: Iterable[Step]) -> list[Step]:
+    return [replace(each, phase=name) for each in steps]
 
 
 def _is_served(desired: Desired, live: Live) -> bool:
@@ -67,9 +105,14 @@ def _database(desired: Desired, live: Live, judgements: tuple[Judgement, ...]) -
 
 def _go_live(desired: Desired, live: Live) -> Iterable[Step]:
     """Start beside, prove, name it live, move the traffic: each can be taken back until the last is done."""
+    yield from _phase("start", _start(desired, live))
+    yield from _phase("switch", _switch(desired, live))
+
+
+def _start(desired: Desired, live: Live) -> Iterable[Step]:
     ask, layout, machine = desired.supervisor.ask, live.layout, live.machine
     topology, generation = desired.placement.topology, desired.generation
-    if not live.supervisor or _listens_elsewhere(desired, live):
+    if desired.placement.account == "" and (not live.supervisor or _listens_elsewhere(desired, live)):
         ensure = perform(ask(layout, machine, "ensure", "--listen", desired.listen))
         yield step("+", f"listen on {desired.listen}", "one socket, held through every deploy", ensure)
     kinds = ", ".join(_count(p) for p in desired.spec["processes"])
@@ -82,11 +125,18 @@ def _go_live(desired: Desired, live: Live) -> Iterable[Step]:
     within = topology.health.within
     prove = perform(ask(layout, machine, "prove", generation, "--timeout", f"{within:g}", timeout=within + 30))
     yield step("?", f"{generation} answers GET {topology.health.path}", f"within {within:g} s, asked with a real Host", prove)
+
+
+def _switch(desired: Desired, live: Live) -> Iterable[Step]:
+    ask, layout, machine = desired.supervisor.ask, live.layout, live.machine
+    topology, generation = desired.placement.topology, desired.generation
     if desired.new:
         yield _name_live(desired, live)
     old = f"from {live.serving} " if live.serving else ""
-    switch = perform(ask(layout, machine, "switch", generation, timeout=topology.drain + 90))
-    yield step("~", f"traffic {old}to {generation}", "no connection is closed", switch)
+    bound = topology.drain + 90
+    switch = perform(ask(layout, machine, "switch", generation, timeout=bound))
+    back = (perform(ask(layout, machine, "switch", live.serving, timeout=bound)),) if live.serving and topology.remote else ()
+    yield step("~", f"traffic {old}to {generation}", "no connection is closed", switch, undo=back)
 
 
 def _name_live(desired: Desired, live: Live) -> Step:

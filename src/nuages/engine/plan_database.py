@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nuages.engine.model import PAGE, WINDOW, Desired, Live, Op, Step
-from nuages.engine.ops import perform, remove, step, write
+from nuages.engine.ops import make_directory, perform, remove, step, write
 from nuages.hosts.command import Command
 from nuages.migrations.model import Judgement
 from nuages.migrations.rehearsal import Code, drop_defaults, run_all, run_phase
@@ -30,7 +30,7 @@ OURS = re.compile(
 
 def code_of(desired: Desired) -> Code:
     placement = desired.placement
-    return Code(placement.python, placement.env, str(placement.policy["manage_dir"]))
+    return Code(placement.python, placement.env, str(placement.policy["manage_dir"]), placement.account)
 
 
 def first_migration(desired: Desired, judgement: Judgement) -> Iterable[Step]:
@@ -44,14 +44,35 @@ def snapshot(desired: Desired, live: Live, judgement: Judgement) -> Iterable[Ste
     if judgement.snapshot:
         told = "; ".join(filter(None, ("a migration can't be taken back", judgement.snapshot_told)))
         path = desired.placement.layout.snapshots / f"{desired.generation}-before-{judgement.alias}"
-        command = code_of(desired).module("dump", "--database", judgement.alias, "--to", str(path), timeout=24 * 3600)
         yield step(
             "+",
             f"snapshot {path.name} of the database",
             told,
-            perform(command),
+            *_take(desired, judgement.alias, path),
             remove(*(path.parent / name for name in expired(live.snapshots))),
         )
+
+
+def _take(desired: Desired, alias: str, path: Path) -> Iterable[Op]:
+    """On a server the account writes it in a folder of its own, and root puts it where the account can't change it."""
+    account = desired.placement.account
+    made = _workshop(desired) / path.name if account else path
+    command = code_of(desired).module("dump", "--database", alias, "--to", str(made), timeout=24 * 3600)
+    if not account:
+        return (perform(command),)
+    script = 'chown -h root:root "$1".* && mv -f "$1".* "$2"/'
+    move = Command(("/bin/sh", "-c", script, "sh", str(made), str(path.parent)))
+    return (_open(desired), perform(command), perform(move))
+
+
+def _workshop(desired: Desired) -> Path:
+    """A folder that commands on the database may write to."""
+    layout = desired.placement.layout
+    return layout / "run" / "migrations" if desired.placement.account else layout.dir
+
+
+def _open(desired: Desired) -> Op:
+    return make_directory(_workshop(desired), 0o700 if desired.placement.account else 0o755, owner=desired.placement.account)
 
 
 def migrate_in_window(desired: Desired, judgement: Judgement) -> Iterable[Step]:
@@ -74,13 +95,14 @@ def migrate(desired: Desired, judgement: Judgement, phase: str) -> Iterable[Step
     layout = desired.placement.layout
     labels = tuple(p.label for p in pending)
     keep = str(_kept_defaults(desired, judgement.alias)) if phase == "before" else ""
+    opened = (_open(desired),) if keep and desired.placement.account else ()
     lock_timeout = desired.placement.topology.migrations.lock_timeout
     command = run_phase(code_of(desired), labels, lock_timeout=lock_timeout, keep=keep, relax=relax, alias=judgement.alias)
     what = f"migrate {_names(labels)}{_of(judgement.alias)}" if labels else f"let {', '.join(relax)} be empty"
     more: tuple[Op, ...] = (remove(layout.unfinished),) if phase == "after" else ()
     if phase == "before" and judgement.bridges:
         more = (write(layout.kept_since, json.dumps({"number": desired.number, "alias": judgement.alias})),)
-    yield step("~" if phase == "before" else "!", what, WHY[phase], perform(command), *more)
+    yield step("~" if phase == "before" else "!", what, WHY[phase], *opened, perform(command), *more)
 
 
 def drop_kept_defaults(desired: Desired, live: Live, oldest: int) -> Iterable[Step]:
@@ -98,7 +120,7 @@ def drop_kept_defaults(desired: Desired, live: Live, oldest: int) -> Iterable[St
 
 
 def _kept_defaults(desired: Desired, alias: str) -> Path:
-    return desired.placement.layout / f"kept-defaults-{alias}.json"
+    return _workshop(desired) / f"kept-defaults-{alias}.json"
 
 
 def note_unfinished(desired: Desired, judgements: tuple[Judgement, ...]) -> Iterable[Step]:
@@ -122,7 +144,11 @@ def finish(desired: Desired, live: Live) -> Iterable[Step]:
     lock_timeout = desired.placement.topology.migrations.lock_timeout
     command = run_phase(code_of(desired), labels, lock_timeout=lock_timeout, keep="", alias=note["alias"])
     yield step(
-        "!", f"migrate {_names(labels)}", "left by an interrupted deploy", perform(command), remove(live.layout.unfinished)
+        "!",
+        f"migrate {_names(labels)}",
+        "left by an interrupted deploy",
+        perform(command),
+        remove(live.layout.unfinished),
     )
 
 
@@ -142,7 +168,8 @@ def release_commands(desired: Desired) -> Iterable[Step]:
         line = own_part(process) if process["kind"] == "release" else ""
         if line:
             env = {**placement.env, "PATH": path}
-            command = Command(("/bin/sh", "-c", line), env=env, cwd=str(placement.policy["manage_dir"]), timeout=3600)
+            cwd = str(placement.policy["manage_dir"])
+            command = Command(("/bin/sh", "-c", line), env=env, cwd=cwd, timeout=3600, user=placement.account)
             yield step("!", f"release command: {line}", process["source"], perform(command))
 
 

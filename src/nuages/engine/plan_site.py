@@ -30,8 +30,21 @@ DIRECTORIES = (
 
 def site(desired: Desired, live: Live) -> Iterable[Step]:
     layout, topology = live.layout, desired.placement.topology
-    record = {"schema": SCHEMA, "name": topology.name, "root": str(topology.root), "port": desired.placement.policy["port"]}
-    if live.site != record:
+    remote = topology.remote  # there, the folder that it came from is another on each laptop
+    record = {
+        "schema": SCHEMA,
+        "name": topology.name,
+        "root": "" if remote else str(topology.root),
+        "port": desired.placement.policy["port"],
+    }
+    if live.site != record and remote:
+        yield step(
+            "~" if live.site else "+",
+            f"site {topology.name}",
+            f"state in {layout.dir}",
+            write(layout.site_file, json.dumps(record, indent=1)),
+        )
+    elif live.site != record:
         folders = [make_directory(layout / part, 0o700 if part in PRIVATE else 0o755) for part in DIRECTORIES]
         written = write(layout.site_file, json.dumps(record, indent=1))
         yield step("~" if live.site else "+", f"site {topology.name}", f"state in {layout.dir}", *folders, written)
@@ -42,20 +55,31 @@ def configuration(desired: Desired, live: Live) -> Iterable[Step]:
     if config.version == (live.config or {}).get("version", 0):
         return
     path = live.layout.config(config.version)
-    files = [write(live.layout.shared("config-files") / name, text, 0o600) for name, text in config.files.items()]
+    account = desired.placement.account
+    mode = 0o640 if account else 0o600
+    files = [write(live.layout.shared("config-files") / n, t, mode, group=account) for n, t in config.files.items()]
     written = write(path, json.dumps(config.as_dict(), indent=1), 0o600)
     yield step("+", f"config v{config.version}", config.why, written, *files, undo=(remove(path),))
 
 
 def programs(desired: Desired, live: Live) -> Iterable[Step]:
     """The supervisor's own programs: replaced under a running site without closing its socket."""
-    running = str(live.supervisor.get("home", "")).rsplit("/", 1)[-1] if live.supervisor else live.programs
+    embedded = desired.supervisor.name == "embedded"
+    running = str(live.supervisor.get("home", "")).rsplit("/", 1)[-1] if live.supervisor and embedded else live.programs
     if running == desired.programs or desired.supervisor.programs is None:
         return
     folder = live.layout / "keeper" / desired.programs
-    copy = {"op": "copy", "path": str(desired.supervisor.programs), "to": str(folder)}
-    ops = [remove(folder), copy, link(live.layout / "keeper" / "current", desired.programs)]
+    copies = [write(folder / path.name, path.read_text()) for path in sorted(desired.supervisor.programs.glob("*.py"))]
+    ops = [remove(folder), *copies, link(live.layout / "keeper" / "current", desired.programs)]
     what = f"supervisor {desired.programs}"
+    if not embedded:
+        yield step(
+            "~" if running else "+",
+            f"program {desired.supervisor.name}-ctl {desired.programs}",
+            "starts, proves and switches units",
+            *ops,
+        )
+        return
     if live.supervisor:
         upgrade = perform(desired.supervisor.ask(live.layout, live.machine, "upgrade"))
         yield step("~", what, "Nuages was upgraded; the socket stays open", *ops, upgrade)

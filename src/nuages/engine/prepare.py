@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
-from nuages.engine.inspecting import Inspected, Work, inspect_here, policy_of, port_of, sizes_of
+from nuages.engine.inspecting import Inspected, Work, inspect_here, policy_of, port_of, sizes_of, trusted_proxies
 from nuages.engine.model import Live
 from nuages.engine.request import Console, Request
 from nuages.errors import CheckError, ReleaseError
 from nuages.hosts.transport import Transport
 from nuages.project.model import Project
-from nuages.release.build import Build, build_id, build_release, load_build
+from nuages.release.build import Build, build_id, build_release
 from nuages.settings.configuration import Configuration, process_environment
 from nuages.settings.model import Finding
+from nuages.settings.overlay import tls_of
 from nuages.topology.model import Topology
 
 
@@ -28,19 +27,18 @@ SECRET_WORDS = ("secret", "password", "passwd", "token", "private", "credential"
 
 @dataclass(frozen=True)
 class Prepared:
-    """A build in the store and the policy to serve it under."""
+    """A build in the store and the policy to serve it under. `project` is what it was made from; None when it was there."""
 
     build: Build
     policy: Mapping[str, Any]
+    project: Project | None = None
 
 
-def prepare(
-    request: Request, topology: Topology, live: Live, config: Configuration, here: Transport, console: Console
-) -> Prepared:
+def prepare(request: Request, work: Work, lead: Transport, console: Console) -> Prepared:
     """From the project's files, or from a release that is there already. Raises CheckError where the audit says stop."""
+    topology, live, here = work.topology, work.live, work.here
     if request.source != "project":
-        return _from_release(request, topology, live)
-    work = Work(topology, live, config, here, console.progress)
+        return _from_release(request, topology, live, lead)
     inspected = inspect_here(work)
     for note in notes_of(inspected) if inspected.fresh else ():
         console.note(note)
@@ -83,7 +81,7 @@ def _stop_on_errors(findings: tuple[Finding, ...]) -> None:
     raise CheckError(f"{count} would break the site or leak in production", detail="\n".join(lines), hint=hint)
 
 
-def _from_release(request: Request, topology: Topology, live: Live) -> Prepared:
+def _from_release(request: Request, topology: Topology, live: Live, lead: Transport) -> Prepared:
     """The live build, or an older numbered one. Addresses are today's: a rollback never revives old ones."""
     number = request.number or live.number
     release = live.numbered.get(f"v{number}")
@@ -91,19 +89,34 @@ def _from_release(request: Request, topology: Topology, live: Live) -> Prepared:
         known = ", ".join(sorted(n for n, r in live.numbered.items() if r["number"] <= live.number))
         what = f"there is no release v{number}" if number else "nothing has been deployed yet"
         raise ReleaseError(what, hint=f"on this host: {known}" if known else "nuages up")
-    build = load_build(live.layout, release["build"])
-    if not Path(build.manifest["environment"], "bin", "python").exists():
-        hint = "`nuages up` builds it again from the project"
+    build = find_build(lead, live, release["build"])
+    environment = f"{build.manifest['environment']}/bin/python"
+    policy_file = str(live.layout.numbered(number) / "policy.json")
+    found = lead.read({"environment": {"kind": "files", "paths": [environment]}, "policy": {"kind": "json", "path": policy_file}})
+    if not found["environment"][environment]:
+        hint = f"`nuages {'deploy' if topology.remote else 'up'}` builds it again from the project"
         raise ReleaseError(f"the environment of v{number} is gone", where=build.manifest["environment"], hint=hint)
-    policy = json.loads((live.layout.numbered(number) / "policy.json").read_text())
+    policy = found["policy"]
     today = {
         "domains": list(topology.domains),
         "port": port_of(topology, live),
         "bind": topology.bind,
-        "trusted_proxies": list(topology.trusted_proxies),
+        "trusted_proxies": trusted_proxies(topology),
+        "tls": tls_of(topology),
         **sizes_of(topology),
     }
     return Prepared(build, {**policy, **today})
+
+
+def find_build(host: Transport, live: Live, id_: str) -> Build:
+    """A build that lies on a host. Raises ReleaseError where it is gone."""
+    if live.manifest and live.manifest.get("build") == id_:
+        return Build(id_, live.layout.build(id_), live.manifest)
+    path = live.layout.build(id_)
+    manifest = host.read({"manifest": {"kind": "json", "path": str(path / "manifest.json")}})["manifest"]
+    if not manifest or "unreadable" in manifest:
+        raise ReleaseError(f"build {id_} is not on this host any more", where=str(path), hint="deploy the commit again")
+    return Build(id_, path, manifest)
 
 
 # --- build ---------------------------------------------------------------------------------------------------
@@ -126,7 +139,7 @@ def _build_id(work: Work, inspected: Inspected) -> str:
 
 
 def _is_built(work: Work, inspected: Inspected) -> bool:
-    return (work.live.layout.build(_build_id(work, inspected)) / "manifest.json").exists()
+    return (work.store.build(_build_id(work, inspected)) / "manifest.json").exists()
 
 
 def _build(work: Work, inspected: Inspected) -> Prepared:
@@ -151,7 +164,7 @@ def _build(work: Work, inspected: Inspected) -> Prepared:
     files = tuple(work.config.files)
     build = build_release(project, inspected.source, live.layout, id_, policy, environ, work.here, work.progress, files)
     now = {"commit": inspected.source.commit, "branch": inspected.source.branch, "dirty": inspected.source.dirty}
-    return Prepared(replace(build, manifest={**build.manifest, **now}), policy)
+    return Prepared(replace(build, manifest={**build.manifest, **now}), policy, project)
 
 
 def _generated_names(project: Project) -> dict[str, list[str]]:

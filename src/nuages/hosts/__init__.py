@@ -3,17 +3,58 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
 
+from nuages.errors import HostError
 from nuages.hosts.local import LocalTransport
 
 
 if TYPE_CHECKING:
     from nuages.hosts.transport import Transport
+    from nuages.topology.model import Topology
+
+
+@dataclass(frozen=True)
+class Hosts:
+    """`here` is this machine, where builds are made; `all` are where the site lives. The first of them leads: it numbers
+    releases, holds the configuration and runs the migrations."""
+
+    here: Transport
+    all: tuple[Transport, ...]
+
+    @property
+    def lead(self) -> Transport:
+        return self.all[0]
+
+
+T = TypeVar("T")
+
+
+def together(transports: Sequence[Transport], work: Callable[[Transport], T]) -> list[T]:
+    """Do the same on every host at the same time. Raises what one raised; of several, a HostError that tells each."""
+    if len(transports) == 1:
+        return [work(transports[0])]
+    with ThreadPoolExecutor(len(transports)) as pool:
+        futures = [pool.submit(work, transport) for transport in transports]
+    failures = [error for future in futures if (error := future.exception())]
+    if len(failures) == 1:
+        raise failures[0]
+    if failures:
+        raise HostError(f"{len(failures)} hosts failed", detail="\n".join(map(str, failures))) from failures[0]
+    return [future.result() for future in futures]
 
 
 @contextlib.contextmanager
-def reach(topology: object) -> Iterator[Transport]:
-    """The way to the hosts of a topology; today the one host is this machine."""
-    yield LocalTransport()
+def reach(topology: Topology) -> Iterator[Hosts]:
+    """The way to the hosts of a topology: its servers, or this machine. Nothing is connected before it is asked."""
+    here = LocalTransport()
+    if not topology.remote:
+        yield Hosts(here, (here,))
+        return
+    from nuages.hosts.ssh import reach_servers
+
+    with reach_servers(topology) as servers:
+        yield Hosts(here, tuple(servers))

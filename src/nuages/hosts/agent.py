@@ -25,7 +25,7 @@ import time
 JOURNAL_SIZE = 4 << 20
 DEAF = 60  # seconds without a byte taken, after which nobody is thought to listen
 CALLER = {}  # over SSH: "as" is the login's user, "from" the client's address
-SOURCES = {}  # over SSH: the files beside this one, by name
+SOURCES = globals().get("SOURCES", {})  # over SSH: the text of this file and of those beside it, by name
 REST = ["agent_server.py", "agent_ready.py"]
 
 
@@ -74,6 +74,7 @@ def read_site(dir):
     return {
         "site": read_json(os.path.join(dir, "site.json")),
         "live": live,
+        "policy": read_json(os.path.join(dir, "live", "policy.json")),
         "manifest": read_json(os.path.join(dir, "releases", live["build"], "manifest.json")) if live and "build" in live else None,
         "numbered": numbered,
         "config": read_json(os.path.join(dir, "config", "v%d.json" % newest)) if newest else None,
@@ -856,18 +857,40 @@ def stop(_signal, _frame):
     raise StepFailed("was stopped")
 
 
+def arrive(connection="", login=""):
+    """Over SSH: of the login's session only the connection is kept, so that its end is not ours."""
+    with contextlib.suppress(OSError):
+        os.setsid()
+    os.umask(0o022)
+    os.chdir("/")
+    words = connection.split()
+    CALLER.update({"as": login, "from": words[0] if words else ""})
+    if len(words) == 4:
+        CALLER["port"] = int(words[3])
+    path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+    home = {"HOME": "/root", "USER": "root", "LOGNAME": "root"} if os.geteuid() == 0 else {}
+    os.environ.update({"PATH": path, "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", **home})
+
+
 def main():
+    if SOURCES:
+        arrive(*sys.argv[1:3])
     for name in ("SIGHUP", "SIGPIPE"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
     request = understand(sys.stdin.buffer.readline())
-    answer = {}
-    for key, question in request.get("read", {}).items():
-        arguments = {k: v for k, v in question.items() if k != "kind"}
-        answer[key] = known(READS, question["kind"])(**arguments)
+    try:
+        answer = {key: read(question) for key, question in request.get("read", {}).items()}
+    except StepFailed as error:
+        say("failed", step=0, text="", what=error.what, detail=error.detail, hint=error.hint, undone=[])
+        return
     if "write" in request:
         write(request["write"], request["journal"])
     say("answer", answer=answer)
+
+
+def read(question):
+    return known(READS, question["kind"])(**{k: v for k, v in question.items() if k != "kind"})
 
 
 def understand(line):
@@ -881,13 +904,13 @@ def understand(line):
 
 def write(steps, journal):
     signal.signal(signal.SIGTERM, stop)
-    dir = os.path.dirname(journal)
-    os.makedirs(dir, exist_ok=True)
-    with _alone(os.path.join(dir, "writing")) as file:
+    folder = os.path.dirname(journal)
+    os.makedirs(folder, exist_ok=True)
+    with _alone(os.path.join(folder, "writing")) as file:
         file.truncate(0)
         file.write(str(os.getpid()))  # whom `cancel` stops
         file.flush()
-        if _still_theirs(steps, dir):
+        if _still_theirs(steps, folder):
             carry_out(steps, journal)
         file.truncate(0)
 

@@ -201,10 +201,13 @@ class FakeTransport:
         disk = self.disk
         numbered = {n: disk.json(f"{dir}/numbered/{n}/release.json") for n in disk.names(f"{dir}/numbered")}
         configs = [int(n[1:-5]) for n in disk.names(f"{dir}/config") if n.startswith("v") and n.endswith(".json")]
+        live = disk.json(f"{dir}/live/release.json")
         programs = disk.entries.get(f"{dir}/keeper/current", Entry()).target
         return {
             "site": disk.json(f"{dir}/site.json"),
-            "live": disk.json(f"{dir}/live/release.json"),
+            "live": live,
+            "policy": disk.json(f"{dir}/live/policy.json"),
+            "manifest": disk.json(f"{dir}/releases/{live['build']}/manifest.json") if live and "build" in live else None,
             "numbered": {n: r for n, r in numbered.items() if r and "number" in r},
             "config": disk.json(f"{dir}/config/v{max(configs)}.json") if configs else None,
             "builds": [n for n in disk.names(f"{dir}/releases") if not n.endswith(".partial")],

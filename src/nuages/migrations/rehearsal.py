@@ -14,11 +14,13 @@ from nuages.secret import Secret
 
 @dataclass(frozen=True)
 class Code:
-    """How to run a module of the runtime with one release's code: its Python, its environment, the folder of manage.py."""
+    """How to run a module of the runtime with one release's code: its Python, its environment, the folder of manage.py,
+    and on a server the account of the site: code of the project never runs as root."""
 
     python: str
     env: Mapping[str, str | Secret] = field(repr=False)
     cwd: str
+    user: str = ""
 
     def module(self, name: str, *arguments: str, timeout: float = 600) -> Command:
         return Command(
@@ -26,6 +28,7 @@ class Code:
             env=self.env,
             cwd=self.cwd,
             timeout=timeout,
+            user=self.user,
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 # Measured on a laptop's disk; told as "about", so that nobody waits in doubt.
 SQLITE_BYTES_PER_SECOND = 200_000_000
+POSTGRESQL_BYTES_PER_SECOND = 20_000_000  # pg_dump compresses while it reads
 KEEP = 5
 GIGABYTE = 1000  # in megabytes
 LONG = 120  # seconds

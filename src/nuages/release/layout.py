@@ -6,6 +6,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from nuages.topology.model import Topology
+
 
 SCHEMA = 1
 
@@ -25,6 +27,16 @@ def local_store(name: str) -> Layout:
     """Where this machine keeps what it builds for servers; all of it can be made again."""
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     return Layout(Path(base).expanduser() / "nuages" / name)
+
+
+def site_layout(topology: Topology) -> Layout:
+    """Where the site lives."""
+    return server_site(topology.name) if topology.remote else local_site(topology.name)
+
+
+def store_layout(topology: Topology) -> Layout:
+    """Where this machine keeps what it builds: with the site, when that is here."""
+    return local_store(topology.name) if topology.remote else local_site(topology.name)
 
 
 @dataclass(frozen=True)

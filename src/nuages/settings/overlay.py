@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +53,7 @@ def make_policy(
         "domains": list(topology.domains),
         "port": port or topology.port,
         "bind": topology.bind,
-        "tls": asdict(topology.tls),
+        "tls": tls_of(topology),
         "trusted_proxies": list(topology.trusted_proxies),
         "wsgi": topology.wsgi or files.wsgi,
         "asgi": topology.asgi or files.asgi,
@@ -70,6 +70,17 @@ def make_policy(
         "workers": workers,
         "threads": threads,
         "generated_names": {name: list(names) for name, names in (generated_names or {}).items()},
+    }
+
+
+def tls_of(topology: Topology) -> dict[str, Any]:
+    """What settings follow from; where a certificate comes from is no business of theirs."""
+    tls = topology.tls
+    return {
+        "enabled": tls.enabled,
+        "hsts_seconds": tls.hsts_seconds,
+        "include_subdomains": tls.include_subdomains,
+        "preload": tls.preload,
     }
 
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from nuages.engine.apply import apply
+from nuages.engine.apply import apply as apply_on
 from nuages.engine.lock import deploy_lock
-from nuages.engine.model import Plan, Step
+from nuages.engine.model import Plan, Seat, Step
 from nuages.engine.observe import observe
 from nuages.engine.plan import make_plan
 from nuages.errors import InterruptedDeployError, LockHeldError, StateError
@@ -29,6 +29,10 @@ from nuages.testing import (
 
 TOPOLOGY = shop_topology()
 FIRST = make_plan(shop_desired(shop_live()), shop_live(), (Judgement(pending=(), everything=True),))
+
+
+def apply(plan, here, live, token, report):
+    apply_on(plan, (Seat(here, live),), token, report)
 
 
 def host(**how):
@@ -123,7 +127,7 @@ def test_a_generation_that_was_started_is_discarded_when_a_later_step_fails(numb
 
 def test_a_step_that_fails_after_the_switch_takes_nothing_back():
     here, live, _plan = deployed()
-    settle = (Step("-", "web-1", "old folders", "", ({"op": "run", "argv": ["/bin/false"]},)),)
+    settle = (Step("-", "localhost", "old folders", "", ({"op": "run", "argv": ["/bin/false"]},)),)
     here.answers["/bin/false"] = Result(1, "", "busy")
     with pytest.raises(InterruptedDeployError) as error:
         apply(Plan(settle=settle), here, live, "t2", lambda _event: None)

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from nuages.components.supervisor.embedded import keeper_version
-from nuages.engine.plan import make_plan
+from nuages.engine.plan import make_plan, on_host
 from nuages.engine.rollout import roll_out
 from nuages.migrations.model import Judgement, Operation, Pending
 from nuages.testing import (
@@ -244,4 +244,13 @@ def test_a_maintenance_page_that_an_interrupted_deploy_left_is_taken_down_at_the
 
 def test_over_one_host_a_plan_is_rolled_out_as_it_stands():
     plan = case("code-change")
-    assert roll_out(plan, shop_topology()) == plan
+    assert roll_out([plan], shop_topology()) == plan
+
+
+def test_over_several_hosts_all_are_prepared_before_any_switches():
+    plans = [on_host(case("code-change"), name) for name in ("web-1", "web-2")]
+    steps = roll_out(plans, shop_topology()).switch
+    started = [i for i, step in enumerate(steps) if "answers GET" in step.what]
+    switched = [i for i, step in enumerate(steps) if "traffic" in step.what]
+    assert len(started) == len(switched) == 2
+    assert max(started) < min(switched)

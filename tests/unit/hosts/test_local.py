@@ -137,9 +137,9 @@ def test_several_questions_are_one_round_trip(here, tmp_path):
     assert os.devnull in answers["b"]
 
 
-def test_today_every_topology_is_reached_on_this_machine():
-    with reach(shop_topology()) as here:
-        assert here.name == "localhost"
+def test_a_topology_without_servers_is_reached_on_this_machine():
+    with reach(shop_topology()) as hosts:
+        assert [host.name for host in (hosts.here, hosts.lead, *hosts.all)] == ["localhost"] * 3
 
 
 def test_the_agent_has_as_long_as_its_commands_may_take():
