@@ -84,6 +84,20 @@ class ProcessSpec:
         }
 
 
+@dataclass(frozen=True)
+class Certificate:
+    """Where a server that speaks TLS finds its chain and key, or why there is none (`note`). `kind` as in `tls.certificate`.
+
+    `ready`: a pair that fits lies there already; until then the site is served over http.
+    """
+
+    kind: str = "none"
+    ready: bool = False
+    chain: str = ""
+    key: str = ""
+    note: str = ""
+
+
 # --- what should lie on a server -----------------------------------------------------------------------------
 
 
