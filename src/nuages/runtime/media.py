@@ -10,6 +10,7 @@ from email.utils import formatdate, parsedate_to_datetime
 from urllib.parse import quote
 
 from nuages_runtime.response import Response
+from nuages_runtime.site_urls import has_own_view, has_routes_below
 
 
 INLINE = re.compile(r"(image/(?!svg)[\w.+-]+|audio/[\w.+-]+|video/[\w.+-]+|font/[\w.+-]+|text/plain|application/pdf)\Z")
@@ -22,19 +23,20 @@ class Media:
         self.root = os.path.realpath(root) + os.sep
         self.prefix = prefix
         self.passes_on = None  # known at the first request, when URLs may be resolved
+        self.partly = False
 
     def answer(self, method, path, environ):
-        if method not in ("GET", "HEAD") or self._is_projects_own():
+        if method not in ("GET", "HEAD") or self._is_projects_own(path):
             return None
         file = self.open(path[len(self.prefix) :])
         return None if file is None else respond(method, path, environ, file)
 
-    def _is_projects_own(self):
+    def _is_projects_own(self, path):
+        """The folder as a whole is (`passes_on`), or the project has views for parts of it (`partly`) and one answers here."""
         if self.passes_on is None:
-            from nuages_runtime.site_urls import has_own_view
-
-            self.passes_on = has_own_view(self.prefix)
-        return self.passes_on
+            self.partly = has_routes_below(self.prefix)
+            self.passes_on = self.partly and has_own_view(self.prefix)
+        return self.passes_on or (self.partly and has_own_view(self.prefix, path))
 
     def open(self, relative):
         """A regular file inside the root, wherever links point to; nothing whose name begins with a dot."""

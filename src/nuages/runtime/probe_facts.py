@@ -2,8 +2,8 @@
 
 settings_file, apps, app_count, databases {alias: {engine, vendor, name, host, family}}, caches {alias: backend},
 sessions {engine, cache, serializer}, static {url, root, storage, dirs, finders, files}, media {url, root, storage, storage_class,
-fields}, templates [{backend, dirs, app_dirs, loaders, debug}], auth_user_model, email {backend, mailers}, middleware,
-i18n {...}, urls {admin, login, names, websocket}, entry {wsgi, asgi}, tasks {...see probe_tasks.py}, channels {...},
+fields, own_view}, templates [{backend, dirs, app_dirs, loaders, debug}], auth_user_model, email {backend, mailers}, middleware,
+i18n {...}, urls {admin, login, names, websocket, favicon, robots (does a route of the project answer it?)}, entry {wsgi, asgi}, tasks {...see probe_tasks.py}, channels {...},
 uses {wagtail, rest_framework, sites, ...}, localhost_urls [{setting, value}], commands [...], migrations {apps, modules},
 python_packages {name: version}
 """
@@ -198,7 +198,16 @@ def media():
         "storage": storage_class("default", "DEFAULT_FILE_STORAGE"),
         "storage_class": "%s.%s" % (cls.__module__, cls.__qualname__),
         "fields": file_fields(),
+        "own_view": has_own_view(),
     }
+
+
+def has_own_view():
+    """Whether the project may decide who sees an upload: a proxy must then leave them to it. None: there is no such folder."""
+    from .site_urls import has_routes_below, local_path
+
+    prefix = local_path(value("MEDIA_URL"), {})
+    return has_routes_below(prefix) if prefix else None
 
 
 def file_fields():
@@ -284,8 +293,19 @@ def urls():
     if not found["login"]:
         found["login"] = str(value("LOGIN_URL", "") or "") if "/" in str(value("LOGIN_URL", "")) else ""
     found["top"] = len(get_resolver().url_patterns)
+    found["favicon"], found["robots"] = is_routed("/favicon.ico"), is_routed("/robots.txt")
     found["urlconf"] = value("ROOT_URLCONF", "")
     return found
+
+
+def is_routed(path):
+    from django.urls import Resolver404, resolve
+
+    try:
+        resolve(path)
+    except Resolver404:
+        return False
+    return True
 
 
 def entry():

@@ -25,17 +25,40 @@ def storage_class(alias, older_setting):
     return import_string(backend) if backend else None
 
 
-def has_own_view(prefix):
-    """Whether the project's URLs answer this folder themselves (protected downloads), not by a catch-all.
+def has_own_view(prefix, path=""):
+    """Whether the project's URLs answer this folder (or `path` in it) themselves (protected downloads), not by a catch-all.
 
     Django's own development view does not count: it is the reason why we serve the folder.
     """
     from django.urls import resolve
 
     try:
-        match = resolve(prefix + "nuages-probe")
+        match = resolve(path or prefix + "nuages-probe")
     except Exception:
         return False
     route = getattr(match, "route", "").lstrip("^/").replace("\\", "")
     own = route.startswith(prefix.strip("/"))
     return own and getattr(match.func, "__module__", "") != "django.views.static"
+
+
+def has_routes_below(prefix):
+    """Whether any URL of the project begins with this folder: a part of it may be protected, and only the project knows which."""
+    from django.urls import get_resolver
+
+    try:
+        return any(_begins(route, prefix) for route in _routes(get_resolver(), "", 0))
+    except Exception:
+        return True
+
+
+def _begins(route, prefix):
+    return route.startswith(prefix.strip("/"))
+
+
+def _routes(resolver, before, depth):
+    for entry in resolver.url_patterns if depth < 20 else ():
+        route = before + str(entry.pattern).replace("\\", "").lstrip("^")
+        if hasattr(entry, "url_patterns"):
+            yield from _routes(entry, route, depth + 1)
+        elif getattr(entry.callback, "__module__", "") != "django.views.static":
+            yield route
