@@ -209,6 +209,7 @@ class Description:
     `verify` is asked after files were written and before a unit is reloaded; where it fails the files are put back.
     `exports` go into the environment of the site's processes, below what the user has set.
     `guard`: a change may lock us out; it undoes itself unless a fresh login confirms it.
+    `early`: its files are written before any package comes, since some package reads them while it is installed.
     """
 
     name: str
@@ -226,4 +227,5 @@ class Description:
     exports: Mapping[str, str | Secret] = field(default_factory=dict, repr=False)
     ports: tuple[Port, ...] = ()
     guard: bool = False
+    early: bool = False
     conflicts: tuple[Conflict, ...] = ()

@@ -67,6 +67,7 @@ def first_cluster() -> Description:
         name="postgresql-cluster",
         what="a new PostgreSQL cluster has checksums and UTF-8",
         scope="host",
+        early=True,
         files=(File(path, content),),
     )
 
