@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from nuages.engine.apply import apply
 from nuages.engine.compose import compose_all
-from nuages.engine.inspecting import Work
+from nuages.engine.inspecting import work_on
 from nuages.engine.judge import judge_migrations
 from nuages.engine.lock import lock_and_read
 from nuages.engine.model import Plan
@@ -22,7 +22,7 @@ from nuages.engine.request import Console, Request
 from nuages.engine.rollout import roll_out
 from nuages.engine.shipping import ship
 from nuages.hosts import reach
-from nuages.release.layout import site_layout, store_layout
+from nuages.release.layout import site_layout
 from nuages.settings.configuration import load_configuration
 from nuages.topology import load_topology
 
@@ -34,14 +34,13 @@ def deploy(request: Request, console: Console) -> Plan:
     """
     declared = request.adjust(load_topology(request.root))
     with reach(declared) as hosts:
-        layout, store = site_layout(declared), store_layout(declared)
+        layout = site_layout(declared)
         sites = seats(hosts, layout, declared, request.owner(declared))
         topology = settle_topology(declared, sites, console)
         config = request.change(load_configuration(sites[0].live.config))
-        prepared = prepare(
-            request, Work(topology, sites[0].live, config, hosts.here, console.progress, store), hosts.lead, console
-        )
-        builds = ship(prepared, sites, hosts.here, store, topology, config, console)
+        work = work_on(topology, sites[0].live, config, hosts.here, console.progress)
+        prepared = prepare(request, work, hosts.lead, console)
+        builds = ship(prepared, work, sites)
         with lock_and_read(hosts.lead, layout, request.what, questions(layout)) as (token, answers):
             sites = seats_again(hosts, answers, layout, topology, request.owner(topology))
             desired = compose_all(topology, sites, builds, config, prepared.policy, token, request.signature())

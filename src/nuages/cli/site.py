@@ -11,13 +11,13 @@ from typing import Any
 import click
 
 from nuages.cli.console import Terminal
-from nuages.engine.inspecting import Work
+from nuages.engine.inspecting import Work, work_on
 from nuages.engine.model import Live, Seat
 from nuages.engine.observe import seats
 from nuages.errors import UsageError
 from nuages.hosts import Hosts, reach
 from nuages.hosts.transport import Progress, Transport
-from nuages.release.layout import Layout, site_layout, store_layout
+from nuages.release.layout import Layout, site_layout
 from nuages.settings.configuration import load_configuration
 from nuages.topology import Topology, find_root, load_topology
 
@@ -51,8 +51,7 @@ class Site:
 
     def work(self, live: Live, progress: Progress) -> Work:
         """For verbs that look into the project on this machine."""
-        config = load_configuration(live.config)
-        return Work(self.topology, live, config, self.hosts.here, progress, store_layout(self.topology))
+        return work_on(self.topology, live, load_configuration(live.config), self.hosts.here, progress)
 
     def deployed(self) -> Live:
         """How it stands; raises UsageError when nothing was ever deployed."""

@@ -19,11 +19,13 @@ from typing import Any
 from nuages import __version__
 from nuages.components.registry import app_server
 from nuages.engine.model import Live
+from nuages.engine.services import exports_of, requirements_of, with_exports
+from nuages.environments.interpreters import interpreters
 from nuages.environments.model import Environment
 from nuages.hosts.transport import Progress, Transport
 from nuages.project import as_json, from_json
 from nuages.project.model import Files, Project
-from nuages.release.layout import Layout
+from nuages.release.layout import Layout, store_layout
 from nuages.release.shipped import RUNTIME, runtime_digest
 from nuages.release.source import Source, read_source
 from nuages.settings.configuration import Configuration
@@ -46,10 +48,11 @@ class Work:
     progress: Progress
     store: Layout
 
-    @property
-    def wanted_python(self) -> str:
-        """The one that nuages.toml names, or the series that the server has: what is probed here should be what runs there."""
-        return self.topology.python
+
+def work_on(topology: Topology, live: Live, config: Configuration, here: Transport, progress: Progress) -> Work:
+    """The project is asked and built with what its services will give it."""
+    exports = exports_of(topology, live.machine, live.manifest or {})
+    return Work(topology, live, with_exports(config, exports), here, progress, store_layout(topology))
 
 
 @dataclass(frozen=True)
@@ -89,13 +92,13 @@ def _environment(work: Work, files: Files, interface: str) -> Environment:
     from nuages.environments import build_environment, make_lock
 
     topology, layout = work.topology, work.store
-    stack = stack_of(topology, interface, work.config)
+    stack = stack_of(work, interface)
     lock = make_lock(
         work.here,
         topology.root,
         files.requirements,
         files.python_hints,
-        topology.python,
+        topology.python or series_of(work),
         stack,
         layout / "locks",
         work.progress,
@@ -104,9 +107,19 @@ def _environment(work: Work, files: Files, interface: str) -> Environment:
     return build_environment(work.here, lock, layout.venvs, work.progress, compile_bytecode=False)
 
 
-def stack_of(topology: Topology, interface: str, config: Configuration) -> tuple[str, ...]:
+def stack_of(work: Work, interface: str) -> tuple[str, ...]:
     """What is added to the project's own packages."""
-    return (*app_server(topology.server).requires(interface), *topology.packages, *drivers(config))
+    topology, uses = work.topology, work.live.manifest or {}
+    served = (*app_server(topology.server).requires(interface), *requirements_of(topology, work.live.machine, uses))
+    return tuple(dict.fromkeys((*served, *topology.packages, *drivers(work.config))))
+
+
+def series_of(work: Work) -> str:
+    """What is asked here should be what runs there: the server's series of Python, where this machine has it."""
+    if not work.topology.remote:
+        return ""
+    series = ".".join(work.live.machine.python_version.split(".")[:2])
+    return series if any(p.version.startswith(f"{series}.") for p in interpreters(work.here)) else ""
 
 
 OTHER_DRIVERS = {"psycopg": ("psycopg2", "psycopg2-binary"), "mysqlclient": ("pymysql",)}

@@ -8,9 +8,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from nuages.engine.inspecting import Inspected, Work, inspect_here, policy_of, port_of, sizes_of, trusted_proxies
+from nuages.components.contract import Machine
+from nuages.engine.inspecting import Inspected, Work, inspect_here, policy_of, port_of, sizes_of, stack_of, trusted_proxies
 from nuages.engine.model import Live
 from nuages.engine.request import Console, Request
+from nuages.environments.model import Lock, Target
 from nuages.errors import CheckError, ReleaseError
 from nuages.hosts.transport import Transport
 from nuages.project.model import Project
@@ -124,6 +126,11 @@ def find_build(host: Transport, live: Live, id_: str) -> Build:
 
 def _build_id(work: Work, inspected: Inspected) -> str:
     project, topology = inspected.project, work.topology
+    environment = project.environment.key
+    if topology.remote:
+        from nuages.environments.target import target_key
+
+        environment += target_key(lock_for(work, project, work.live.machine)[1])
     choices = {
         "settings": project.probe.settings_module,
         "wsgi": project.files.wsgi,
@@ -135,7 +142,25 @@ def _build_id(work: Work, inspected: Inspected) -> str:
         "overrides": topology.overrides,
         "processes": [(p.name, p.command) for p in project.processes],
     }
-    return build_id(inspected.source, project.environment.key, choices)
+    return build_id(inspected.source, environment, choices)
+
+
+def lock_for(work: Work, project: Project, machine: Machine) -> tuple[Target, Lock]:
+    """The project's packages for the Python of a server. Kept: the second time it starts no process."""
+    from nuages.environments.target import target_lock
+
+    target = target_of(machine)
+    files, stack = project.files, stack_of(work, project.interface)
+    live = dict((work.live.manifest or {}).get("versions") or {})
+    root, hints, keep = work.topology.root, files.python_hints, work.store / "locks"
+    wanted = work.topology.python
+    lock = target_lock(work.here, root, files.requirements, hints, wanted, stack, target, keep, work.progress, prefer=live)
+    return target, lock
+
+
+def target_of(machine: Machine) -> Target:
+    system = f"{machine.os.capitalize()} {machine.os_version}".strip()
+    return Target(machine.python_version, machine.python, machine.arch, machine.libc, system)
 
 
 def _is_built(work: Work, inspected: Inspected) -> bool:

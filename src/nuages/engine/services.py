@@ -1,0 +1,52 @@
+"""Which components a server gets for this site, what they give to its processes, and what they want of the host. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from nuages.components.contract import Description, Machine, Placement
+from nuages.components.registry import cache, database, supervisor
+from nuages.settings.configuration import Configuration
+from nuages.topology.model import Topology
+
+
+def exports_of(topology: Topology, machine: Machine, uses: Mapping[str, Any]) -> dict[str, str]:
+    """Variables of the site's services, below what the user sets. `uses`: a manifest, or what is known of it."""
+    if not topology.remote:
+        return {}
+    services = topology.services
+    return {
+        **database(services.database).exports(topology, uses),
+        **cache(services.cache, machine).exports(topology, uses),
+    }
+
+
+def requirements_of(topology: Topology, machine: Machine, uses: Mapping[str, Any]) -> tuple[str, ...]:
+    """Drivers that the services need in the site's environment."""
+    if not topology.remote:
+        return ()
+    services = topology.services
+    return (*database(services.database).requires(uses), *cache(services.cache, machine).requires(uses))
+
+
+def with_exports(config: Configuration, exports: Mapping[str, str]) -> Configuration:
+    """What the project is asked and built with: the services' variables below the user's."""
+    return replace(config, env={**exports, **config.env}) if exports else config
+
+
+def descriptions_of(placement: Placement, web: Iterable[Description]) -> tuple[Description, ...]:
+    """All that should lie on a server, in the order in which it is made. `web` are proxy and certificates."""
+    from nuages.components.base import describe_base
+
+    topology, machine = placement.topology, placement.machine
+    services = topology.services
+    own = [
+        *database(services.database).describe(placement),
+        *cache(services.cache, machine).describe(placement),
+        *supervisor(topology.supervisor).describe(placement),
+        *web,
+    ]
+    ports = tuple(port for description in own for port in description.ports)
+    return (*describe_base(placement, ports), *own)
