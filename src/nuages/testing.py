@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from nuages.components.contract import Machine
+from nuages.components.contract import Machine, Placement
 from nuages.components.supervisor.embedded import keeper_version
 from nuages.engine.compose import compose, policy_digest
 from nuages.engine.model import Desired, Live, Signature
@@ -19,7 +19,7 @@ from nuages.hosts.fake import Entry, FakeDisk, FakeTransport
 from nuages.release.build import Build
 from nuages.release.layout import SCHEMA, Layout
 from nuages.settings.configuration import Configuration
-from nuages.topology.model import Topology
+from nuages.topology.model import Host, Topology
 
 
 LAYOUT = Layout(Path("/srv/shop"))
@@ -34,6 +34,7 @@ __all__ = [
     "shop_config",
     "shop_desired",
     "shop_live",
+    "shop_placement",
     "shop_policy",
     "shop_release",
     "shop_supervisor",
@@ -76,6 +77,32 @@ def shop_release(number: int = 1, build: str = "b1", config: int = 1, **values: 
     digest = policy_digest(shop_policy())
     likely = {"policy": digest, "venv": "venv1", "commit": "", "at": "2026-01-02T03:04:05Z", "by": "ada"}
     return {"number": number, "build": build, "config": config, **likely, **values}
+
+
+WEB_1 = Host("web-1", "192.0.2.11")
+
+
+def shop_placement(os: str = "debian", os_version: str = "13", **values: Any) -> Placement:
+    """On the server web-1. `facts` and `interface` go into the manifest, `machine` and `policy` replace likely ones,
+    what else Placement does not have is declared in the topology: `domains=("shop.example",)` is likely there."""
+    manifest = {k: values.pop(k) for k in ("facts", "interface", "processes") if k in values}
+    machine = Machine(2, 4 * 2**30, "/usr/bin/python3", "3.13.5", os=os, os_version=os_version, arch="x86_64", libc="glibc 2.41")
+    given = {k: values.pop(k) for k in Placement.__dataclass_fields__ if k in values}
+    declared = {"domains": ("shop.example",), "hosts": (WEB_1,), "supervisor": "systemd", **values}
+    build = given.pop("build", None) or shop_build(**manifest)
+    topology = given.pop("topology", None) or shop_topology(**declared)
+    likely: dict[str, Any] = {
+        "topology": topology,
+        "layout": LAYOUT,
+        "build": build,
+        "machine": machine,
+        "policy": shop_policy(build),
+        "env": {},
+        "number": 3,
+        "host": WEB_1,
+        "account": topology.account,
+    }
+    return Placement(**{**likely, **given})
 
 
 def shop_supervisor(live: str = "v1-aaaa", listen: str = "127.0.0.1:8000", **generations: str) -> dict[str, Any]:
