@@ -75,7 +75,9 @@ def read_site(dir):
         "site": read_json(os.path.join(dir, "site.json")),
         "live": live,
         "policy": read_json(os.path.join(dir, "live", "policy.json")),
-        "manifest": read_json(os.path.join(dir, "releases", live["build"], "manifest.json")) if live and "build" in live else None,
+        "manifest": read_json(os.path.join(dir, "releases", live["build"], "manifest.json"))
+        if live and "build" in live
+        else None,
         "numbered": numbered,
         "config": read_json(os.path.join(dir, "config", "v%d.json" % newest)) if newest else None,
         "builds": [n for n in _names(os.path.join(dir, "releases")) if not n.endswith(".partial")],
@@ -229,11 +231,11 @@ def read_command(argv, env=None, cwd=None, timeout=60, user="", input=None, stre
         done = _streamed if stream else _captured
         return done(argv, input, timeout, env=environment, cwd=cwd, **how)
     except subprocess.TimeoutExpired:
-        return {"status": 124, "stdout": "", "stderr": "no answer within %g s" % timeout}
+        return {"status": 124, "stdout": "", "stderr": "no answer within %g s" % timeout, "failed": "time"}
     except StepFailed as error:
-        return {"status": 126, "stdout": "", "stderr": error.what}
+        return {"status": 126, "stdout": "", "stderr": error.what, "failed": "account"}
     except OSError as error:
-        return {"status": 127, "stdout": "", "stderr": str(error)}
+        return {"status": 127, "stdout": "", "stderr": str(error), "failed": "start"}
 
 
 def _captured(argv, text, timeout, **how):
@@ -440,6 +442,10 @@ def now():
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 
+def read_caller():
+    return CALLER
+
+
 def read_cancel(journal):
     """Stop the steps that are being carried out: the one under way fails, and what was done is taken back."""
     path = os.path.join(os.path.dirname(journal), "writing")
@@ -498,6 +504,7 @@ READS = {
     "locked": read_locked,
     "break_lock": read_break_lock,
     "audit": read_audit,
+    "caller": read_caller,
     "cancel": read_cancel,
     "text": read_text,
     "site": read_site,

@@ -5,23 +5,24 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import select
-import signal
+import shutil
 import subprocess
 import sys
-import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from nuages.errors import CommandError, CommandTimeoutError, HostError
+from nuages.hosts.answers import LONGEST, Answers, time_limit
 from nuages.hosts.command import Command, Result
+from nuages.hosts.process import Conversation, attached, end_group, wait_for
 from nuages.hosts.transport import Progress
 from nuages.secret import Secret
 
 
+__all__ = ["LONGEST", "LocalTransport", "clean_environment", "end_group", "time_limit", "wait_for"]
+
 AGENT = Path(__file__).with_name("agent.py")
-LONGEST = 3600  # seconds for what an agent does by itself: reads, copies, removes
 KEPT = (
     "PATH",
     "HOME",
@@ -60,55 +61,34 @@ class LocalTransport:
     """Run commands on this machine."""
 
     name = "localhost"
+    remote = False
 
     def run(self, command: Command, progress: Progress | None = None) -> Result:
+        taken: list[str] = []
+        stdin = command.stdin if isinstance(command.stdin, str) else command.stdin.reveal()
+
+        def tell(line: str) -> None:
+            if progress and line.strip():
+                progress(line.rstrip("\n"))
+
+        def hear(line: str) -> None:
+            taken.append(line)
+            tell(line)
+
         try:
-            process = subprocess.Popen(
-                command.argv,
-                cwd=command.cwd or None,
-                env=clean_environment(command.environment()),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                start_new_session=True,
-            )
+            env = clean_environment(command.environment())
+            conversation = Conversation(command.argv, (stdin.encode(),), hear, mutter=tell, cwd=command.cwd, env=env)
         except OSError as error:
             raise HostError(f"can't start {command.argv[0]}: {error.strerror}", where=self.name) from error
-        return self._communicate(process, command, progress)
-
-    def _communicate(self, process: subprocess.Popen[bytes], command: Command, progress: Progress | None) -> Result:
-        chunks: dict[str, list[str]] = {"stdout": [], "stderr": []}
-
-        def drain(name: str) -> None:
-            with getattr(process, name) as stream:
-                for raw in stream:
-                    line = raw.decode("utf-8", "replace")
-                    chunks[name].append(line)
-                    if progress and line.strip():
-                        progress(line.rstrip("\n"))
-
-        def feed() -> None:
-            stdin = command.stdin if isinstance(command.stdin, str) else command.stdin.reveal()
-            assert process.stdin  # noqa: S101
-            with contextlib.suppress(BrokenPipeError), process.stdin:
-                process.stdin.write(stdin.encode())
-
-        # The input has a thread too: a command that does not read it must still meet its time limit.
-        threads = [threading.Thread(target=drain, args=(name,), daemon=True) for name in chunks]
-        threads.append(threading.Thread(target=feed, daemon=True))
-        for thread in threads:
-            thread.start()
         try:
-            wait_for(process, command.timeout)
+            status = conversation.end(command.timeout)
         except subprocess.TimeoutExpired as error:
-            end_group(process)
+            conversation.stop()
             raise CommandTimeoutError(f"{command} took longer than {command.timeout:g} s", where=self.name) from error
         except BaseException:
-            end_group(process)
+            conversation.stop()
             raise
-        for thread in threads:
-            thread.join(2)
-        return Result(process.returncode, "".join(chunks["stdout"]), "".join(chunks["stderr"]))
+        return Result(status, "".join(taken), "".join(conversation.errors))
 
     def check(self, command: Command, progress: Progress | None = None) -> Result:
         result = self.run(command, progress)
@@ -122,62 +102,54 @@ class LocalTransport:
     def write(self, steps: Iterable[Mapping[str, Any]], journal: str, progress: Callable[[dict[str, Any]], None]) -> None:
         self._agent({"write": list(steps), "journal": journal}, progress)
 
+    @contextlib.contextmanager
+    def scratch(self, files: Mapping[str, str], links: Mapping[str, str] | None = None, owner: str = "") -> Iterator[str]:
+        question = {"kind": "scratch", "files": dict(files), "links": dict(links or {}), "owner": owner}
+        path = str(self.read({"it": question})["it"]["path"])
+        try:
+            yield path
+        finally:
+            shutil.rmtree(path, ignore_errors=True)
+
+    def ship(self, pieces: Mapping[str, Path], store: str, progress: Progress) -> int:
+        """Hard links where it is the same file system."""
+        return sum(_put(path, Path(store, digest[:2], digest)) for digest, path in pieces.items())
+
+    def confirm(self) -> None:
+        """Nobody is locked out of this machine by what is done on it."""
+
+    def execute(
+        self, argv: tuple[str, ...], env: Mapping[str, str], cwd: str = "", user: str = "", *, terminal: bool = True
+    ) -> int:
+        """Run a command with this terminal, in this environment and no other; its exit status."""
+        try:
+            return attached(argv, env, cwd)
+        except FileNotFoundError:
+            print(f"{argv[0]}: no such command", file=sys.stderr)  # noqa: T201 - as a shell says it, among what the command says
+            return 127
+
     def _agent(self, request: Mapping[str, Any], progress: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
         """Pipe a request to the agent; its answers are JSON lines after a marker, so that noise is skipped."""
-        answer: dict[str, Any] = {}
-        failure: dict[str, Any] = {}
-
-        def read_line(line: str) -> None:
-            if not line.startswith("\x1e"):
-                return
-            event = json.loads(line[1:])
-            if event["event"] == "answer":
-                answer.update(event["answer"])
-            elif event["event"] == "failed":
-                failure.update(event)
-                progress(event)
-            else:
-                progress(event)
-
-        command = Command(
-            (sys.executable, "-I", "-S", str(AGENT)), stdin=Secret(json.dumps(request)), timeout=time_limit(request)
-        )
-        result = self.run(command, read_line)
-        if failure:
-            raise CommandError(
-                failure["what"],
-                where=self.name,
-                detail=failure.get("detail", ""),
-                hint=failure.get("hint", ""),
-            )
-        if not result.ok:
+        answers = Answers(progress)
+        stdin = Secret(json.dumps(request) + "\n")
+        command = Command((sys.executable, "-I", "-S", str(AGENT)), stdin=stdin, timeout=time_limit(request))
+        result = self.run(command, answers.take)
+        answers.raise_failure(self.name)
+        if answers.answer is None:
             raise HostError("the agent ended early", where=self.name, detail=result.tail())
-        return answer
+        return answers.answer
 
 
-def time_limit(request: Mapping[str, Any]) -> float:
-    """As long as its commands may take, going and being taken back: the agent ends each of them itself."""
-    ops = [op for step in request.get("write", ()) for op in (*step.get("ops", ()), *step.get("undo", ()))]
-    return LONGEST + sum(float(op.get("timeout", 0)) for op in ops)
-
-
-def wait_for(process: subprocess.Popen[bytes], seconds: float) -> None:
-    """Until it ends, told by the kernel where it can: Popen.wait looks only every twentieth of a second."""
-    with contextlib.suppress(AttributeError, OSError):
-        watched = os.pidfd_open(process.pid)
-        try:
-            select.select([watched], [], [], seconds)
-        finally:
-            os.close(watched)
-        seconds = 0
-    process.wait(seconds)
-
-
-def end_group(process: subprocess.Popen[bytes]) -> None:
-    """End a process and what it started: TERM, five seconds, KILL."""
-    for name in (signal.SIGTERM, signal.SIGKILL):
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, name)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(5)
-            return
+def _put(source: Path, place: Path) -> int:
+    """Bytes that came in: those of a file that was not there yet."""
+    size = source.stat().st_size
+    if place.exists() and place.stat().st_size == size:
+        return 0
+    place.parent.mkdir(parents=True, exist_ok=True)
+    partial = place.with_name(f"{place.name}.{os.getpid()}.partial")
+    try:
+        os.link(source, partial)
+    except OSError:
+        shutil.copyfile(source, partial)
+    partial.replace(place)
+    return size

@@ -1,0 +1,73 @@
+"""What an agent says, read line by line: events after a mark, so that noise of login shells is skipped."""
+
+from __future__ import annotations
+
+import base64
+import json
+import threading
+import zlib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from nuages.errors import CommandError
+
+
+LONGEST = 3600  # seconds for what an agent does by itself: reads, copies, removes
+LARGE = 16 << 10  # bytes of a request from which compressing it pays
+Listener = Callable[[dict[str, Any]], None]
+
+
+class Answers:
+    """`heard`: has the agent said anything? Events but the answer go to `listen`. `ready` is set with the first sign of life,
+    and with the end; `words` are those of the line that starts the agent: "" (go on), "no python", "no sudo"."""
+
+    def __init__(self, listen: Listener) -> None:
+        self.listen = listen
+        self.answer: dict[str, Any] | None = None
+        self.failure: dict[str, Any] = {}
+        self.words: list[str] = []
+        self.heard = False
+        self.python = ""  # its version, where it is too old to run the agent
+        self.ready = threading.Event()
+
+    def take(self, line: str) -> None:
+        if not line:
+            self.ready.set()
+        if not line.startswith("\x1e"):
+            return
+        if not line.startswith("\x1e{"):
+            self.words.append(line[1:].strip())
+            self.ready.set()
+            return
+        self.heard = True
+        event = json.loads(line[1:])
+        if event["event"] == "python":
+            self.python = event["version"]
+            return
+        if event["event"] == "answer":
+            self.answer = event["answer"]
+            return
+        if event["event"] == "failed":
+            self.failure = event
+        self.listen(event)
+
+    def raise_failure(self, name: str) -> None:
+        """Raises CommandError when a step failed or a question could not be answered."""
+        if self.failure:
+            told = self.failure
+            raise CommandError(told["what"], where=name, detail=told.get("detail", ""), hint=told.get("hint", ""))
+
+
+def as_line(request: Mapping[str, Any]) -> bytes:
+    """A request as the agent takes it."""
+    text = json.dumps(request).encode()
+    if len(text) > LARGE:
+        text = b"z" + base64.b64encode(zlib.compress(text, 1))
+    return text + b"\n"
+
+
+def time_limit(request: Mapping[str, Any]) -> float:
+    """As long as its commands may take, going and being taken back: the agent ends each of them itself."""
+    ops = [op for step in request.get("write", ()) for op in (*step.get("ops", ()), *step.get("undo", ()))]
+    questions = request.get("read", {}).values()
+    return LONGEST + sum(float(op.get("timeout", 0)) for op in (*ops, *questions))
