@@ -145,14 +145,14 @@ class Link:
 class Unit:
     """A unit of systemd. `reload`: after a change of `on` (paths of files above) it is reloaded, else restarted.
 
-    `enabled`: comes up at boot. `running`: should be active now; None leaves it as it is (timers of a template, say).
+    `enabled`: comes up at boot. `running`: should be active now. None leaves either as it is (timers of a template, say).
     A unit may be named twice: reloaded for some files, restarted for others; where both changed, the restart is enough.
     `interrupts` is what a restart of a running unit takes away meanwhile; the plan shows such a step as "!".
     `of_package`: leave the unit alone unless it was us who installed that package (its service that nobody asked for).
     """
 
     name: str
-    enabled: bool = True
+    enabled: bool | None = True
     running: bool | None = True
     reload: bool = False
     on: tuple[str, ...] = ()
