@@ -31,6 +31,7 @@ class Machine:
     arch: str = ""  # uname -m: x86_64, aarch64
     libc: str = ""  # "glibc 2.41" or "musl 1.2"
     ssh_port: int = 22  # that sshd listens on
+    facts: Mapping[str, Any] = field(default_factory=dict, repr=False)  # the agent's answer to `base`, see components.base.facts
 
 
 @dataclass(frozen=True)

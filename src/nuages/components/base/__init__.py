@@ -17,8 +17,9 @@ from nuages.components.contract import Description, Placement, Port
 __all__ = ["QUESTIONS", "Facts", "describe_base"]
 
 
-def describe_base(placement: Placement, ports: Sequence[Port], facts: Facts) -> tuple[Description, ...]:
+def describe_base(placement: Placement, ports: Sequence[Port]) -> tuple[Description, ...]:
     """What this host needs before any other component. `ports` are those of all other descriptions."""
+    facts = Facts.read(placement.machine.facts)
     described = (
         *describe_accounts(placement, facts),
         describe_site(placement),

@@ -26,7 +26,8 @@ class Facts:
     @classmethod
     def read(cls, answer: Mapping[str, Any]) -> Facts:
         known = {key: tuple(value) if isinstance(value, list) else value for key, value in answer.items()}
-        return cls(**{key: value for key, value in known.items() if key in cls.__dataclass_fields__})
+        fields: dict[str, Any] = {key: value for key, value in known.items() if key in cls.__dataclass_fields__}
+        return cls(**fields)
 
 
 QUESTIONS: Mapping[str, Mapping[str, Any]] = {"base": {"kind": "base"}}
