@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import tomllib
+from collections.abc import Callable
+from typing import Any
 
 import click
 
 from nuages.cli.console import table
 from nuages.errors import UsageError
-from nuages.lab import Lab, LabHost, sshconfig
+from nuages.lab import Lab, LabHost, faults, sshconfig
+from nuages.lab import image as images
+from nuages.lab.faults import Fault
 
 
 LAB = click.option("--lab", "lab_name", metavar="NAME", default="", help="Which lab, when there are several (or NUAGES_LAB).")
@@ -77,3 +82,67 @@ def ssh(lab_name: str, name: str, words: tuple[str, ...]) -> None:
     """Log in to a host as root (or USER@HOST), or run a command there."""
     host = Lab(lab_name).host(name.rpartition("@")[2])
     os.execvp("ssh", ["ssh", *host.ssh_options, name, *words])  # noqa: S606  ssh takes over this process and its terminal
+
+
+@command.group(short_help="Break a host on purpose.")
+@LAB
+@click.argument("host")
+@click.pass_context
+def fault(ctx: click.Context, lab_name: str, host: str) -> None:
+    """Break a host on purpose, and undo it: kill, hang, power-off, freeze, cut, fill-disk, memory, cpu, bandwidth, clock."""
+    ctx.obj = Lab(lab_name).host(host)
+
+
+def _verb(name: str, made: Callable[..., Fault], *parameters: Callable[[Any], Any]) -> None:
+    """A word of `lab fault HOST`; its help is the first sentence about the value that it makes."""
+
+    @click.pass_obj
+    def callback(host: LabHost, /, **words: Any) -> None:
+        host.fault(made(**words))
+
+    help_ = (made.__doc__ or "").strip()
+    told = functools.reduce(lambda function, parameter: parameter(function), parameters, callback)
+    fault.command(name, short_help=help_.split(". ")[0].replace("\n", " "), help=help_)(told)
+
+
+PROCESS = click.argument("process")
+_verb("kill", faults.Kill, PROCESS)
+_verb("hang", faults.Hang, PROCESS)
+_verb("resume", faults.Resume, PROCESS)
+_verb("power-off", faults.PowerOff)
+_verb("power-on", faults.PowerOn)
+_verb("reboot", faults.Reboot)
+_verb("freeze", faults.Freeze)
+_verb("thaw", faults.Thaw)
+_verb(
+    "cut",
+    faults.Cut,
+    click.option("--one-way", type=click.Choice(["in", "out"]), default="", help="Only what it hears, or only what it says."),
+    click.option("--loss", type=click.IntRange(1, 100), default=100, metavar="PERCENT", help="Lose some packets, not all."),
+    click.option("--peer", default="", metavar="HOST", help="Cut it off from this host only."),
+)
+_verb("heal", faults.Heal)
+_verb("fill-disk", faults.fill_disk, click.option("--leave", default="0", metavar="SIZE", help="How much stays free (10M)."))
+_verb("free-disk", faults.FreeDisk)
+_verb("memory", faults.memory, click.argument("text", metavar="SIZE|off"))
+_verb("cpu", faults.cpu, click.argument("text", metavar="PERCENT|off"))
+_verb("bandwidth", faults.bandwidth, click.argument("text", metavar="RATE|off"))
+_verb("clock", faults.clock, click.argument("unit"), click.argument("offset", metavar="OFFSET|off"))
+
+
+@command.command(short_help="Images: build, fetch packages for, remove.")
+@click.argument("action", type=click.Choice(["list", "build", "remove"]), default="list")
+@click.option(
+    "--with", "packages", metavar="NAME,NAME", default="", help="Fetch these packages, so that hosts install from disk."
+)
+@IMAGE
+def image(action: str, packages: str, image: str) -> None:
+    """List the images; build one (once, about a minute) and fetch packages for its hosts; remove one and its packages."""
+    if action == "build":
+        images.ensure(image, lambda line: click.echo(f"  {line}", err=True))
+        if packages:
+            click.echo(f"fetched: {images.fetch(image, packages.replace(',', ' ').split())} packages")
+    elif action == "remove":
+        images.remove(image)
+    for line in images.describe():
+        click.echo(line)

@@ -19,13 +19,13 @@ V2_CONTROLLERS = "+memory +cpu +pids"
 UNLIMITED = {"memory.limit_in_bytes": "-1", "memory.max": "max", "cpu.cfs_quota_us": "-1", "cpu.max": "max"}
 
 
-def version() -> int:
-    return 2 if os.path.exists(f"{MOUNT}/cgroup.controllers") else 1
+def is_unified() -> bool:
+    return os.path.exists(f"{MOUNT}/cgroup.controllers")
 
 
 def trees() -> list[str]:
     """The roots under which a host has a folder."""
-    if version() == 2:
+    if is_unified():
         return [MOUNT]
     return [path for tree in V1_TREES if os.path.isdir(path := f"{MOUNT}/{tree}")]
 
@@ -38,10 +38,19 @@ def make(lab: str, host: str) -> list[str]:
     """The files that a process writes its id to, to be in the host."""
     for group in groups(lab, host):
         os.makedirs(group, exist_ok=True)
-    if version() == 2:
+    if is_unified():
         for above in (MOUNT, f"{MOUNT}/nuages-lab", f"{MOUNT}/nuages-lab/{lab}"):
             put(f"{above}/cgroup.subtree_control", V2_CONTROLLERS)
     return [f"{group}/cgroup.procs" for group in groups(lab, host)]
+
+
+def for_visitors(lab: str, host: str) -> list[str]:
+    """The same for a command that comes from outside. In version 2 a group with groups in it holds no processes."""
+    if not is_unified():
+        return [f"{group}/cgroup.procs" for group in groups(lab, host) if not group.startswith(f"{MOUNT}/unified/")]
+    visitors = f"{groups(lab, host)[0]}/visitors"
+    os.makedirs(visitors, exist_ok=True)
+    return [f"{visitors}/cgroup.procs"]
 
 
 def processes(lab: str, host: str) -> set[int]:
@@ -63,29 +72,29 @@ def remove(lab: str, host: str = "") -> None:
 
 
 def freeze(lab: str, host: str, *, frozen: bool) -> None:
-    if version() == 2:
+    if is_unified():
         put(f"{groups(lab, host)[0]}/cgroup.freeze", "1" if frozen else "0")
     else:
         put(_v1_file("freezer", lab, host, "freezer.state"), "FROZEN" if frozen else "THAWED")
 
 
 def is_frozen(lab: str, host: str) -> bool:
-    if version() == 2:
+    if is_unified():
         return read(f"{groups(lab, host)[0]}/cgroup.freeze").strip() == "1"
     return read(f"{MOUNT}/freezer/nuages-lab/{lab}/{host}/freezer.state").strip() in ("FROZEN", "FREEZING")
 
 
 def limit_memory(lab: str, host: str, amount: int | None) -> None:
     """Bytes for all processes of a host together, the files they hold in memory counted; None: no limit."""
-    file = "memory.max" if version() == 2 else "memory.limit_in_bytes"
-    path = f"{groups(lab, host)[0]}/{file}" if version() == 2 else _v1_file("memory", lab, host, file)
+    file = "memory.max" if is_unified() else "memory.limit_in_bytes"
+    path = f"{groups(lab, host)[0]}/{file}" if is_unified() else _v1_file("memory", lab, host, file)
     put(path, UNLIMITED[file] if amount is None else str(amount))
 
 
 def limit_cpu(lab: str, host: str, percent: int | None) -> None:
     """Percent of one core; None: no limit."""
     quota = None if percent is None else str(percent * 1000)
-    if version() == 2:
+    if is_unified():
         put(f"{groups(lab, host)[0]}/cpu.max", "max 100000" if quota is None else f"{quota} 100000")
     else:
         put(_v1_file("cpu", lab, host, "cpu.cfs_quota_us"), quota or UNLIMITED["cpu.cfs_quota_us"])

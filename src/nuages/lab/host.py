@@ -7,6 +7,8 @@ import os
 from nuages.errors import CommandError, UsageError
 from nuages.hosts.command import Result
 from nuages.lab import machine, store
+from nuages.lab.faults import Fault
+from nuages.lab.inflict import inflict
 from nuages.lab.shell import read
 from nuages.lab.store import HostRecord, LabRecord
 
@@ -59,6 +61,14 @@ class LabHost:
         if not store.alive(record.machine):
             return "off"
         return "on" if machine.answers(self.address) else "no answer"
+
+    def wait(self, seconds: float = 60) -> None:
+        """Until its sshd answers, as after a reboot."""
+        machine.wait(self.lab, self.record, seconds=seconds)
+
+    def fault(self, fault: Fault) -> None:
+        """`host.fault(Cut(loss=20))`: the values are in `nuages.lab.faults`."""
+        inflict(self.lab, self.record, fault)
 
     def run(self, *command: str, stdin: str = "", timeout: float = 120) -> Result:
         """Inside, as root and not by ssh. One word is a script for sh; more are a program and its arguments."""

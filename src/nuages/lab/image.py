@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import os
 import shutil
-from collections.abc import Callable, Iterable
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from nuages.errors import UsageError
 from nuages.lab import outer, store
@@ -83,6 +85,53 @@ def furnish(root: str, suite: str, where: outer.Mirrors) -> None:
             os.unlink(f"{root}/{name}")
 
 
+def fetch(version: str, packages: Sequence[str]) -> int:
+    """Into the shared cache: these packages and what they need, for the image as it is. Says how many files are there."""
+    ensure(version)
+    debs = store.folder("cache", f"debs-{version}", "var/cache/apt/archives")
+    scratch = tempfile.mkdtemp(dir=store.folder("images"))
+    try:
+        with _over(store.image(version), scratch) as root:
+            write(f"{root}/etc/resolv.conf", resolv_conf())
+            command = ("apt-get", "install", "--download-only", "-q", "-y", *packages)
+            must("chroot", root, *command, env=CHROOT_ENV, timeout=1800)
+            for deb in glob.glob(f"{root}/var/cache/apt/archives/*.deb"):
+                shutil.copy(deb, f"{debs}/.fetching")
+                os.replace(f"{debs}/.fetching", f"{debs}/{os.path.basename(deb)}")
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return len(glob.glob(f"{debs}/*.deb"))
+
+
+@contextlib.contextmanager
+def _over(root: str, scratch: str) -> Iterator[str]:
+    """The image with a layer over it that is thrown away."""
+    upper, work, merged = (f"{scratch}/{name}" for name in ("upper", "work", "merged"))
+    for path in (upper, work, merged):
+        os.makedirs(path)
+    must("mount", "-t", "overlay", "nuages-lab", "-o", f"lowerdir={root},upperdir={upper},workdir={work}", merged)
+    try:
+        yield merged
+    finally:
+        must("umount", merged)
+
+
+def remove(version: str) -> None:
+    """The image and the packages kept for it; not while a host stands on it."""
+    standing = [f"{lab.name}/{host.name}" for lab in store.labs() for host in store.hosts(lab.name) if host.image == version]
+    if standing:
+        raise UsageError(f"the image is in use by {', '.join(standing)}", hint="nuages lab down")
+    with store.locked(f"image-{version}"):
+        for path in (store.image(version), *(f"{store.base()}/cache/{kind}-{version}" for kind in ("debs", "bootstrap"))):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def describe() -> list[str]:
+    built = [version for version in outer.SUITES if os.path.isdir(store.image(version))]
+    cached = {v: glob.glob(f"{store.base()}/cache/debs-{v}/var/cache/apt/archives/*.deb") for v in built}
+    return [f"Debian {version}: {len(cached[version])} packages kept" for version in built] or ["no image is built"]
+
+
 def write_settings(root: str, suite: str, where: outer.Mirrors) -> None:
     shutil.rmtree(f"{root}/etc/apt/sources.list", ignore_errors=True)
     if os.path.exists(f"{root}/etc/apt/sources.list"):
@@ -97,7 +146,7 @@ def write_settings(root: str, suite: str, where: outer.Mirrors) -> None:
         shutil.copy(certificate, f"{root}/usr/local/share/ca-certificates/")
     cached = "/var/cache/nuages-lab"
     write(f"{root}/root/.config/pip/pip.conf", f"[global]\ncache-dir = {cached}/pip\n")
-    write(f"{root}/root/.config/uv/uv.toml", f'cache-dir = "{cached}/uv"\nlink-mode = "copy"\nnative-tls = true\n')
+    write(f"{root}/root/.config/uv/uv.toml", f'cache-dir = "{cached}/uv"\nlink-mode = "copy"\n')
 
 
 def write_accounts(root: str) -> None:

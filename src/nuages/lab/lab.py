@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -60,20 +60,23 @@ class Lab:
         with store.locked(f"lab-{self.name}"):
             lab = self._standing()
             network.lay(lab.addresses)
-            booted = [_started(lab, name, image, disk) for name in names]
-            for host in booted:
-                machine.wait(lab, host)
-                store.save_host(lab.name, host.with_(maker=""))
-            self._write_ssh(lab)
-        return [LabHost(lab, name) for name in names]
+            try:
+                _booted(lab, names, image, disk)
+            except BaseException:
+                for host in _half_made(lab.name, by=store.process_mark(os.getpid())):
+                    machine.take_away(lab, host)
+                raise
+            finally:
+                self._write_ssh(lab)
+        return [LabHost(lab, name) for name in dict.fromkeys(names)]
 
     def down(self, *names: str) -> list[str]:
         """Take these hosts away, or the whole lab; says which."""
         require()
-        lab = store.load_lab(self.name)
-        if lab is None:
-            return []
         with store.locked(f"lab-{self.name}"):
+            lab = store.load_lab(self.name)
+            if lab is None:
+                return []
             gone = [host for host in store.hosts(self.name) if not names or host.name in names]
             for host in gone:
                 machine.take_away(lab, host)
@@ -111,12 +114,16 @@ def prepare_image(version: str, say: Callable[[str], None]) -> None:
     image.ensure(version, say)
 
 
+def _booted(lab: LabRecord, names: tuple[str, ...], version: str, disk: str) -> None:
+    """All are started before the first is waited for."""
+    started = [_started(lab, name, version, disk) for name in dict.fromkeys(names)]
+    for host in started:
+        machine.wait(lab, host)
+        store.save_host(lab.name, host.with_(maker=""))
+
+
 def _started(lab: LabRecord, name: str, version: str, disk: str) -> HostRecord:
-    """Running; made first where it is new, or where whoever made it died half-way."""
     record = store.load_host(lab.name, name)
-    if record and record.maker and not store.alive(record.maker):
-        machine.take_away(lab, record)
-        record = None
     if record and store.alive(record.machine):
         return record
     if record is None:
@@ -128,6 +135,11 @@ def _started(lab: LabRecord, name: str, version: str, disk: str) -> HostRecord:
     return store.save_host(lab.name, machine.boot(lab, record))
 
 
+def _half_made(lab: str, *, by: str = "") -> list[HostRecord]:
+    """Hosts that this process was making, or (without `by`) one that died over it."""
+    return [host for host in store.hosts(lab) if host.maker and (host.maker == by if by else not store.alive(host.maker))]
+
+
 def _dissolve(lab: LabRecord) -> None:
     with store.locked("labs"):
         cgroups.remove(lab.name)
@@ -137,12 +149,16 @@ def _dissolve(lab: LabRecord) -> None:
             network.restore_forwarding()
 
 
-def reap() -> list[str]:
-    """Take away labs whose owner is gone, as when the watcher was killed together with the tests."""
-    dead: Iterable[LabRecord] = [lab for lab in store.labs() if lab.owner and not store.alive(lab.owner)]
-    for lab in dead:
-        Lab(lab.name).down()
-    return [lab.name for lab in dead]
+def reap() -> None:
+    """Take away labs whose owner is gone, as when the watcher was killed together with the tests, and hosts whose `up`
+    was killed before they stood."""
+    for lab in store.labs():
+        if lab.owner and not store.alive(lab.owner):
+            Lab(lab.name).down()
+        elif _half_made(lab.name):
+            with store.locked(f"lab-{lab.name}"):
+                for host in _half_made(lab.name):
+                    machine.take_away(lab, host)
 
 
 def watch(name: str) -> None:
@@ -155,4 +171,4 @@ def watch(name: str) -> None:
         start_new_session=True,
         cwd="/",
     )
-    child.returncode = 0  # nobody waits for it
+    machine.CHILDREN.append(child)

@@ -20,6 +20,7 @@ from nuages.lab.store import HostRecord, LabRecord
 
 
 REBOOT = 39  # SIGRTMIN+5, which systemd as PID 1 takes for "reboot"
+CHILDREN: list[subprocess.Popen[bytes]] = []  # never waited for, and kept so that Popen does not complain of it
 INSIDE = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     "HOME": "/root",
@@ -62,11 +63,11 @@ def write_identity(lab: LabRecord, host: HostRecord, root: str) -> None:
 
 def boot(lab: LabRecord, host: HostRecord) -> HostRecord:
     """Start it, as a process that outlives this one. `wait` tells when it answers."""
-    network.plug(lab.addresses, host.number, place(lab, host, "netns"))
-    program = launcher(lab, host, cgroups.make(lab.name, host.name))
+    script = place(lab, host, "boot")
+    write(script, launcher(lab, host, cgroups.make(lab.name, host.name)))
     with open(place(lab, host, "console"), "ab") as console:
         child = subprocess.Popen(
-            ["/bin/sh", "-c", program],
+            ["/bin/sh", script],
             stdin=subprocess.DEVNULL,
             stdout=console,
             stderr=subprocess.STDOUT,
@@ -74,15 +75,24 @@ def boot(lab: LabRecord, host: HostRecord) -> HostRecord:
             cwd="/",
             env={"PATH": INSIDE["PATH"], "SYSTEMD_NSPAWN_API_VFS_WRITABLE": "network"},
         )
-    child.returncode = 0  # nobody waits for it: it is to go on, and Popen would warn
+    CHILDREN.append(child)
     return host.with_(machine=store.process_mark(child.pid))
 
 
 def launcher(lab: LabRecord, host: HostRecord, groups: list[str]) -> str:
-    """A shell that starts nspawn again as often as the host reboots, which nspawn tells by its status 133."""
-    enter = "; ".join(f"echo $$ > {shlex.quote(group)}" for group in groups)
-    once = f"{enter}; exec {shlex.join(nspawn(lab, host))}"
-    return f"while :; do /bin/sh -c {shlex.quote(once)}; [ $? = 133 ] || break; done"
+    """For sh: plugs the cable in and starts nspawn, again for each reboot, which nspawn tells by its status 133.
+
+    This shell stays out of the host's groups, so a frozen host can still be ended.
+    """
+    enter = "\n".join(f"    echo $$ > {shlex.quote(group)}" for group in groups)
+    return (
+        "# A host of the lab; nuages lab writes it for each boot.\n"
+        "while :; do\n"
+        f"{network.plugging(lab.addresses, host.number, place(lab, host, 'netns'))}"
+        f"sh -c '\n{enter}\n    exec {shlex.join(nspawn(lab, host))}\n'\n"
+        "[ $? = 133 ] || break\n"
+        "done\n"
+    )
 
 
 def nspawn(lab: LabRecord, host: HostRecord) -> list[str]:
@@ -134,15 +144,10 @@ def run(lab: LabRecord, host: HostRecord, argv: tuple[str, ...], *, stdin: str =
     pid = init(lab, host)
     if not pid:
         raise HostError("is off", where=host.name, hint=f"nuages lab up {host.name}")
-    enter = "; ".join(
-        f"echo $$ > {shlex.quote(group)}/cgroup.procs"
-        for group in cgroups.groups(lab.name, host.name)
-        if "/unified/" not in group
-    )
+    enter = " ".join(f"echo $$ > {shlex.quote(group)};" for group in cgroups.for_visitors(lab.name, host.name))
     known = dict(line.split("=", 1) for line in read(place(lab, host, "root", "etc/environment")).splitlines() if "=" in line)
     command = ["nsenter", f"--target={pid}", "-m", "-u", "-i", "-n", "-p", "-r", "-w", "--", *argv]
-    script = f"{enter if cgroups.version() == 1 else ':'}; exec {shlex.join(command)}"
-    return tried("/bin/sh", "-c", script, stdin=stdin, timeout=timeout, env=INSIDE | known)
+    return tried("/bin/sh", "-c", f"{enter} exec {shlex.join(command)}", stdin=stdin, timeout=timeout, env=INSIDE | known)
 
 
 def kill(lab: LabRecord, host: HostRecord) -> None:
@@ -164,6 +169,8 @@ def kill(lab: LabRecord, host: HostRecord) -> None:
         if time.monotonic() > deadline:
             raise HostError(f"{len(left)} processes can't be ended", where=host.name)
         time.sleep(0.02)
+    for child in CHILDREN:
+        child.poll()  # those of this process stay as zombies until they are asked
 
 
 def _wait_for_end(lab: LabRecord, host: HostRecord, deadline: float) -> None:
@@ -181,6 +188,7 @@ def take_away(lab: LabRecord, host: HostRecord) -> None:
     kill(lab, host)
     cgroups.remove(lab.name, host.name)
     network.unplug(lab.addresses, host.number, place(lab, host, "netns"))
+    network.heal(lab.addresses, host.number)
     for mounted in (place(lab, host, "root"), place(lab, host, "disk")):
         while os.path.ismount(mounted):
             must("umount", "--lazy", mounted)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 
 from nuages.errors import CommandError
@@ -11,15 +12,23 @@ from nuages.hosts.command import Result
 
 def tried(*argv: str, stdin: str = "", timeout: float = 120, env: dict[str, str] | None = None) -> Result:
     """How the command ended; a program that is not there or never ends is a failure as any other."""
+    pipe = subprocess.PIPE
     try:
-        done = subprocess.run(
-            argv, input=stdin, capture_output=True, text=True, errors="replace", timeout=timeout, check=False, env=env
+        child = subprocess.Popen(
+            argv, stdin=pipe, stdout=pipe, stderr=pipe, text=True, errors="replace", env=env, start_new_session=True
         )
-    except subprocess.TimeoutExpired:
-        return Result(124, "", f"took longer than {timeout:g} s")
     except OSError as error:
         return Result(127, "", str(error))
-    return Result(done.returncode, done.stdout, done.stderr)
+    try:
+        out, err = child.communicate(stdin, timeout)
+    except subprocess.TimeoutExpired:
+        os.killpg(child.pid, signal.SIGKILL)  # all of them: one that is left would hold the pipes open
+        out, err = child.communicate()
+        return Result(124, out, f"{err}took longer than {timeout:g} s")
+    except BaseException:
+        os.killpg(child.pid, signal.SIGKILL)
+        raise
+    return Result(child.returncode, out, err)
 
 
 def must(*argv: str, stdin: str = "", timeout: float = 120, env: dict[str, str] | None = None) -> str:
