@@ -10,6 +10,7 @@ from nuages.engine.model import Desired, Live, Step
 from nuages.engine.ops import link, make_directory, perform, remove, step, write
 from nuages.release.build import describe_source
 from nuages.release.layout import SCHEMA
+from nuages.release.writable import fill_command
 
 
 PRIVATE = {"run", "config", "shared/data", "snapshots"}
@@ -102,6 +103,7 @@ def leftovers(desired: Desired, live: Live) -> Iterable[Step]:
 def release(desired: Desired) -> Iterable[Step]:
     placement = desired.placement
     folder, build = placement.layout.numbered(desired.number), placement.build
+    fill = fill_command(build.path, build.manifest, placement.layout, placement.machine.python, placement.account)
     policy = json.dumps({**placement.policy, "phase": "serve"}, indent=1, sort_keys=True, default=str)
     ops = (
         remove(folder),
@@ -111,6 +113,7 @@ def release(desired: Desired) -> Iterable[Step]:
         link(folder / "runtime", f"../../releases/{build.id}/runtime"),
         link(folder / "source", f"../../releases/{build.id}/source"),
         write(folder / "release.json", json.dumps({**desired.release, "why": desired.why}, indent=1)),
+        *([perform(fill)] if fill else []),
     )
     what = f"release v{desired.number}: {describe_source(build.manifest)}, build {build.id}, config v{desired.config.version}"
     yield step("+", what, desired.why, *ops, undo=(remove(folder),))

@@ -7,10 +7,10 @@ import hashlib
 import io
 import json
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from nuages.environments import hook
 from nuages.environments.interpreters import numbers
@@ -26,16 +26,9 @@ MOST_JOBS = 4  # processes that compile on the host, beside the site that it ser
 LONGEST = 1800  # seconds
 
 
-class ShippingTransport(Transport, Protocol):
-    """A host that takes pieces."""
-
-    def ship(self, pieces: Mapping[str, Path], store: str, progress: Progress) -> None:
-        """Send what the store lacks, by digest."""
-
-
 def place_environment(
     here: Transport,
-    host: ShippingTransport,
+    host: Transport,
     lock: Lock,
     pieces: Sequence[Piece],
     target: Target,
@@ -70,7 +63,11 @@ def place_environment(
         {"op": "remove", "paths": [note]},
     ]
     text = f"+ {host.name}  environment {environment.key}: Python {target.python}, {len(pieces)} packages"
-    host.write([{"text": text, "ops": ops, "undo": [{"op": "remove", "paths": [note]}]}], journal, _said(progress))
+    host.write(
+        [{"text": text, "ops": ops, "undo": [{"op": "remove", "paths": [note]}]}],
+        journal or str(venvs.parent / "journal.jsonl"),
+        _said(progress),
+    )
     return environment
 
 

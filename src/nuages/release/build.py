@@ -13,7 +13,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from nuages.release.layout import Layout
 from nuages.release.shipped import RUNTIME, runtime_digest
 from nuages.release.source import Source
 from nuages.release.static import collect_static
+from nuages.release.writable import lay_config_files, lead_to_site, link_config_files, outermost, set_aside
 
 
 MANY_MODULES = 300  # from here on compiling in two processes pays for starting them
@@ -67,28 +68,34 @@ def scratch_release(folder: Path, policy: Mapping[str, Any], runtime: Path) -> P
     return folder
 
 
-def build_release(
-    project: Project,
-    source: Source,
-    layout: Layout,
-    id_: str,
-    policy: Mapping[str, Any],
-    environ: Mapping[str, str],
-    here: Transport,
-    progress: Progress,
-    config_files: tuple[str, ...] = (),
-) -> Build:
+@dataclass(frozen=True)
+class Order:
+    """What to build, and for whom. The build is made in `store`; its links lead to where the `site` lives, which is the
+    same place on this machine. `bytecode`: the site's Python reads what this one compiles."""
+
+    project: Project
+    source: Source
+    store: Layout
+    site: Layout
+    policy: Mapping[str, Any]
+    environ: Mapping[str, str]
+    config_files: Mapping[str, str] = field(default_factory=dict, repr=False)
+    bytecode: bool = True
+
+
+def build_release(order: Order, id_: str, here: Transport, progress: Progress) -> Build:
     """Return the build with this id, made now unless it is in the store. Raises ReleaseError; a broken build leaves nothing."""
-    path = layout.build(id_)
+    store = order.store
+    path = store.build(id_)
     if (path / "manifest.json").exists():
-        return load_build(layout, id_)
+        return load_build(store, id_)
     partial = path.with_name(f"{id_}.{os.getpid()}.partial")
     try:
-        _fill(partial, project, source, layout, policy, environ, here, progress, config_files)
-        manifest = _manifest(id_, project, source, partial)
+        _fill(partial, order, here, progress)
+        manifest = _manifest(id_, order.project, order.source, partial)
         (partial / "manifest.json").write_text(json.dumps(manifest, indent=1, sort_keys=True))
         if (path / "manifest.json").exists():  # somebody built the same beside us, and may be serving it already
-            return load_build(layout, id_)
+            return load_build(store, id_)
         shutil.rmtree(path, ignore_errors=True)
         partial.rename(path)
     except OSError as error:
@@ -116,37 +123,31 @@ def load_build(layout: Layout, id_: str) -> Build:
         ) from error
 
 
-def _fill(
-    partial: Path,
-    project: Project,
-    source: Source,
-    layout: Layout,
-    policy: Mapping[str, Any],
-    environ: Mapping[str, str],
-    here: Transport,
-    progress: Progress,
-    config_files: tuple[str, ...],
-) -> None:
-    copy_source(source, partial / "source")
+def _fill(partial: Path, order: Order, here: Transport, progress: Progress) -> None:
+    project, policy, source, aside = order.project, order.policy, partial / "source", partial / "writable"
+    copy_source(order.source, source)
     shutil.copytree(RUNTIME, partial / "runtime" / "nuages_runtime", ignore=shutil.ignore_patterns("__pycache__"))
-    link_writable(partial / "source", layout, project.files.writable)
-    link_config_files(partial / "source", layout, config_files)
-    build_front_end(partial / "source", project, tuple(policy.get("build_commands") or ()), environ, here, progress)
+    set_aside(source, aside, project.files.writable)
     with tempfile.TemporaryDirectory(prefix="nuages-build-") as folder:
-        here_policy = moved(policy, partial / "source", project) | {
-            "phase": "build",
-            "static_root": str(partial / "static"),
-        }
+        lay_config_files(source, Path(folder, "config-files"), order.config_files)
+        build_front_end(source, project, tuple(policy.get("build_commands") or ()), order.environ, here, progress)
+        here_policy = moved(policy, source, project) | {"phase": "build", "static_root": str(partial / "static")}
         release = scratch_release(Path(folder), here_policy, partial / "runtime")
         env = {
-            **environ,
+            **order.environ,
             "NUAGES_RELEASE": str(release),
-            **python_environment(partial / "source", import_paths(project), project.probe.settings_module),
+            **python_environment(source, import_paths(project), project.probe.settings_module),
         }
         _translations(project, env, here, progress)
-        _bytecode(partial, source, project, here)
-        collect_static(partial, project, layout, env, here, progress)
-    forget_packages(partial / "source", project)
+        if order.bytecode:
+            _bytecode(partial, order.source, project, here)
+        collect_static(partial, project, order.store, env, here, progress)
+        link_config_files(source, order.site, order.config_files)
+    forget_packages(source, project)
+    lead_to_site(source, aside, order.site, project.files.writable)
+    if order.site == order.store:  # pending migrations are looked at with this code before a plan fills the folders
+        for name in outermost(project.files.writable):
+            (order.site.shared("files") / name).mkdir(parents=True, exist_ok=True)
 
 
 def moved(policy: Mapping[str, Any], source: Path, project: Project) -> dict[str, Any]:
@@ -175,29 +176,6 @@ def copy_source(source: Source, target: Path) -> None:
         to = target / name
         to.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(source.root / name, to, follow_symlinks=False)
-
-
-def link_writable(source: Path, layout: Layout, writable: tuple[str, ...]) -> None:
-    """What the site writes lives in shared/files, reached through a link in the release."""
-    for name in writable:
-        kept = layout.shared("files") / name
-        kept.mkdir(parents=True, exist_ok=True)
-        place = source / name
-        if place.is_dir() and not place.is_symlink():
-            shutil.copytree(place, kept, dirs_exist_ok=True)
-            shutil.rmtree(place)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        if not place.exists():
-            place.symlink_to(kept)
-
-
-def link_config_files(source: Path, layout: Layout, names: tuple[str, ...]) -> None:
-    """Files given by `nuages config set --file` stand in the release as links to their 0600 originals."""
-    for name in names:
-        place = source / name
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.unlink(missing_ok=True)
-        place.symlink_to(layout.shared("config-files") / name)
 
 
 def _translations(project: Project, env: Mapping[str, str], here: Transport, progress: Progress) -> None:
@@ -238,6 +216,7 @@ def _manifest(id_: str, project: Project, source: Source, partial: Path) -> dict
         "django": project.probe.django,
         "venv": project.environment.key,
         "environment": project.environment.path,
+        "writable": outermost(project.files.writable),
         "runtime": runtime_digest(),
         "settings_module": project.probe.settings_module,
         "manage": project.files.manage,

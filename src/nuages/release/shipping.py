@@ -1,0 +1,141 @@
+"""A build, from this machine to a host: its files as content-addressed pieces, put together there by hard links."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import stat
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nuages.environments.placing import MOST_JOBS
+from nuages.errors import ReleaseError
+from nuages.hosts.transport import Progress, Transport
+from nuages.release.build import Build, load_build
+from nuages.release.layout import Layout
+from nuages.release.source import never
+from nuages.release.writable import fill_command
+
+
+MANIFEST = "manifest.json"
+# Whoever imports a module that does not compile is told; one that nobody imports does no harm.
+COMPILE = """\
+import compileall, py_compile, sys
+mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
+for part in ("source", "runtime"):
+    compileall.compile_dir(sys.argv[1] + "/" + part, quiet=2, workers=int(sys.argv[2]), invalidation_mode=mode,
+                           stripdir=sys.argv[1], prependdir="/")
+"""
+
+
+@dataclass(frozen=True)
+class Contents:
+    """A folder as the agent's op `assemble` takes it; `pieces` are digest -> where that content lies here."""
+
+    entries: tuple[tuple[str, str, str, int], ...]
+    pieces: dict[str, Path]
+
+
+def ship_build(build: Build, host: Transport, layout: Layout, progress: Progress, *, account: str = "", cores: int = 1) -> Build:
+    """The build as it lies on a host; one read where it is there already.
+
+    Its manifest names the environment that it runs in there. Only what the host lacks travels, and what arrived before a
+    connection broke is not sent again. `account`: of the site, where there is one yet; its writable folders are made
+    then, for code that is looked at before the plan.
+    """
+    path, manifest = layout.build(build.id), build.manifest
+    there = host.read({"manifest": {"kind": "json", "path": str(path / MANIFEST)}})["manifest"]
+    if there and there.get("environment") == manifest["environment"]:
+        return Build(build.id, path, {**there, **_moment(build)})
+    text = json.dumps(dict(manifest), indent=1, sort_keys=True)
+    if there:  # the same build for another environment, say after an upgrade of the host's Python
+        ops: list[dict[str, Any]] = [{"op": "file", "path": str(path / MANIFEST), "content": text, "mode": 0o644}]
+    else:
+        ops = _assemble(build, host, layout, text, progress)
+        ops += [] if any((build.path / "runtime").rglob("*.pyc")) else [_compile(path, manifest, cores)]
+    fill = fill_command(path, manifest, layout, f"{manifest['environment']}/bin/python", account) if account else None
+    if fill:
+        ops.append({"op": "run", "argv": list(fill.argv), "env": {}, "timeout": fill.timeout, "user": account})
+    host.write([{"text": f"+ {host.name}  build {build.id}", "ops": ops}], str(layout.journal), lambda _event: None)
+    return Build(build.id, path, manifest)
+
+
+def _compile(path: Path, manifest: Mapping[str, Any], cores: int) -> dict[str, Any]:
+    """-S: root starts the environment's Python without what its packages would have it run (.pth)."""
+    argv = [f"{manifest['environment']}/bin/python", "-I", "-S", "-c", COMPILE, str(path), str(min(cores, MOST_JOBS))]
+    return {"op": "run", "argv": argv, "env": {"LANG": "C.UTF-8"}, "timeout": 900}
+
+
+def _moment(build: Build) -> dict[str, Any]:
+    """From where it was built today; the same build may come from several commits."""
+    return {name: build.manifest[name] for name in ("commit", "branch", "dirty") if name in build.manifest}
+
+
+def _assemble(build: Build, host: Transport, layout: Layout, manifest: str, progress: Progress) -> list[dict[str, Any]]:
+    """Send what is missing; the operation that puts it together. The list of files is a piece too: it may be long."""
+    contents, store = read_contents(build.path), str(layout / "store")
+    with tempfile.TemporaryDirectory(prefix="nuages-shipping-") as folder:
+        told = _piece(folder, manifest)
+        listed = _piece(folder, json.dumps([*contents.entries, (MANIFEST, "f", told.name, 0o644)]))
+        host.ship({**contents.pieces, told.name: told, listed.name: listed}, store, progress)
+    return [{"op": "assemble", "store": store, "to": str(layout.build(build.id)), "entries": {"piece": listed.name}}]
+
+
+def _piece(folder: str, text: str) -> Path:
+    path = Path(folder, hashlib.sha256(text.encode()).hexdigest())
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def read_contents(folder: Path) -> Contents:
+    """Every file, link and folder of a build, but for what never travels. Files are 0644, or 0755 where they may be run.
+
+    5,000 files are read and hashed in a fifth of a second, so no digest is remembered.
+    """
+    entries, pieces = [], {}
+    for name, path, info in _walk(folder):
+        if stat.S_ISLNK(info.st_mode):
+            entries.append((name, "l", os.readlink(path), 0o777))
+        elif stat.S_ISDIR(info.st_mode):
+            entries.append((name, "d", "", 0o755))
+        elif stat.S_ISREG(info.st_mode):
+            with open(path, "rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+            pieces[digest] = Path(path)
+            entries.append((name, "f", digest, 0o755 if info.st_mode & 0o100 else 0o644))
+    return Contents(tuple(entries), pieces)
+
+
+def _walk(folder: Path) -> Iterator[tuple[str, str, os.stat_result]]:
+    for base, folders, names in os.walk(folder):
+        inside = os.path.relpath(base, folder)
+        for name in sorted([*folders, *names]):
+            relative = os.path.normpath(os.path.join(inside, name))
+            if relative != MANIFEST and not stays(relative):
+                path = os.path.join(base, name)
+                yield relative, path, os.lstat(path)
+
+
+def stays(name: str) -> bool:
+    """Files of secrets and databases that a build command may have left; compiled modules are the build's own."""
+    return never(name) and not name.endswith(".pyc") and not name.startswith("static/")
+
+
+def find_build(host: Transport, layout: Layout, id_: str, *, local: bool = False) -> Build:
+    """A build that lies on a host. Raises ReleaseError where it is gone."""
+    if local:
+        return load_build(layout, id_)
+    path = layout.build(id_)
+    manifest = host.read({"manifest": {"kind": "json", "path": str(path / MANIFEST)}})["manifest"]
+    if not manifest or "unreadable" in manifest:
+        raise ReleaseError(f"build {id_} is not on this host any more", where=str(path), hint="deploy the commit again")
+    return Build(id_, path, manifest)
+
+
+def sweep_op(layout: Layout) -> dict[str, Any]:
+    """After old builds were removed: the pieces that no build is made of any more go too."""
+    return {"op": "sweep", "store": str(layout / "store")}
