@@ -35,3 +35,4 @@ class NearHost(LocalTransport):
             shutil.copy(path, place)
             place.chmod(0o644)
             self.shipped.append(digest)
+        return 0
