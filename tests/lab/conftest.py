@@ -1,0 +1,40 @@
+"""Real hosts for stories. `lab_host("web-1")` boots one in about a second; it is gone when the test is."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from nuages.lab import Lab
+from nuages.lab.requirements import missing
+
+
+def pytest_collection_modifyitems(items):
+    what, hint = missing()
+    for item in items:
+        if "/tests/lab/" in str(item.path):
+            item.add_marker(pytest.mark.lab)
+            if what:
+                item.add_marker(pytest.mark.skip(reason=f"{what} ({hint})" if hint else what))
+
+
+@pytest.fixture(scope="session")
+def lab():
+    """This session's own lab. When the session is killed, the lab's watcher takes it away."""
+    with Lab(f"tests-{os.getpid()}", owner=True) as lab:
+        yield lab
+
+
+@pytest.fixture
+def lab_host(lab):
+    """A factory of fresh hosts: `lab_host("web-1", image="12", disk="1G")`. Each name once in a test."""
+    names = []
+
+    def boot(name="web-1", **options):
+        names.append(name)
+        return lab.up(name, **options)[0]
+
+    yield boot
+    if names:
+        lab.down(*names)
