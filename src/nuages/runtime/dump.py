@@ -1,6 +1,8 @@
 """Snapshot a database of the project: `python -m nuages_runtime.dump --to PATH` (an ending is added), or `--restore FILE`.
 
 SQLite by its backup API, PostgreSQL by pg_dump in its custom format. Passwords travel in the environment, never in argv.
+With "-" the snapshot goes to standard output, and comes from standard input: on a server the site's user may neither
+write nor read where snapshots are kept. What else would be printed goes to standard error then.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 
 
 def dump(connection, path):
@@ -19,9 +22,42 @@ def dump(connection, path):
         return dump_sqlite(str(connection.settings_dict["NAME"]), path + ".sqlite3")
     if connection.vendor == "postgresql":
         return dump_postgresql(connection.settings_dict, path + ".dump")
-    raise ValueError(
+    raise not_taken(connection)
+
+
+def not_taken(connection):
+    return ValueError(
         'snapshots of %s are not taken yet: take one yourself, and set migrations.snapshot = "never"' % connection.vendor
     )
+
+
+def send(connection, out):
+    """Write the snapshot to the file descriptor `out`."""
+    if connection.vendor == "postgresql":
+        settings = connection.settings_dict
+        client("pg_dump", settings, ["--format=custom", str(settings["NAME"])], stdout=out)
+    elif connection.vendor == "sqlite":
+        database = str(connection.settings_dict["NAME"])
+        with tempfile.TemporaryDirectory(dir=os.path.dirname(database) or None, prefix=".snapshot-") as folder:
+            path = dump_sqlite(database, os.path.join(folder, "copy"))
+            if os.path.exists(path):
+                with open(path, "rb") as file, os.fdopen(os.dup(out), "wb") as target:
+                    shutil.copyfileobj(file, target, 1 << 20)
+    else:
+        raise not_taken(connection)
+
+
+def receive(connection, file):
+    """Put back what comes from the binary `file`."""
+    if connection.vendor == "sqlite":
+        place = os.path.dirname(str(connection.settings_dict["NAME"])) or None
+        with tempfile.TemporaryDirectory(dir=place, prefix=".snapshot-") as folder:
+            path = os.path.join(folder, "copy")
+            with open(path, "wb") as target:
+                shutil.copyfileobj(file, target, 1 << 20)
+            restore(connection, path)
+    else:
+        restore(connection, "-")  # pg_restore's own name for standard input is none
 
 
 def dump_sqlite(database, path):
@@ -40,15 +76,15 @@ def restore(connection, path):
         restore_sqlite(path, str(connection.settings_dict["NAME"]))
     elif connection.vendor == "postgresql":
         settings = connection.settings_dict
-        argv = ["--clean", "--if-exists", "--no-owner", "--single-transaction", "--dbname", str(settings["NAME"]), path]
-        client("pg_restore", settings, argv)
+        argv = ["--clean", "--if-exists", "--no-owner", "--single-transaction", "--dbname", str(settings["NAME"])]
+        client("pg_restore", settings, argv if path == "-" else [*argv, path])
     else:
         raise ValueError("a snapshot of %s can't be put back" % connection.vendor)
     return path
 
 
-def client(name, settings, argv):
-    """Run one of PostgreSQL's programs on this database."""
+def client(name, settings, argv, stdout=None):
+    """Run one of PostgreSQL's programs on this database; it reads our standard input."""
     program = shutil.which(name)
     if not program:
         raise ValueError("%s is not on this machine: apt-get install postgresql-client" % name)
@@ -60,9 +96,12 @@ def client(name, settings, argv):
     if settings.get("PASSWORD"):
         environment["PGPASSWORD"] = str(settings["PASSWORD"])
     command = [program, "--no-password", *where, *argv]
-    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    if stdout is None:
+        done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    else:
+        done = subprocess.run(command, env=environment, stdout=stdout, stderr=subprocess.PIPE, check=False)
     if done.returncode:
-        raise ValueError(done.stdout.decode("utf-8", "replace").strip())
+        raise ValueError(((done.stdout or b"") + (done.stderr or b"")).decode("utf-8", "replace").strip())
 
 
 def dump_postgresql(settings, path):
@@ -80,14 +119,14 @@ def main():
     what.add_argument("--to")
     what.add_argument("--restore")
     options = parser.parse_args()
+    out = only_ours() if options.to == "-" else -1
     from .entry import set_up
 
     set_up()
     from django.db import connections
 
     try:
-        connection = connections[options.database]
-        path = dump(connection, options.to) if options.to else restore(connection, options.restore)
+        path = carry_out(options, connections[options.database], out)
     except (ValueError, OSError) as error:
         print(
             json.dumps(
@@ -101,6 +140,23 @@ def main():
         return 1
     print(path)
     return 0
+
+
+def only_ours():
+    """Standard output as a descriptor for the snapshot alone: projects print while they start."""
+    out = os.dup(1)
+    os.dup2(2, 1)
+    return out
+
+
+def carry_out(options, connection, out):
+    if options.to == "-":
+        send(connection, out)
+        return "sent"
+    if options.restore == "-":
+        receive(connection, sys.stdin.buffer)
+        return "put back"
+    return dump(connection, options.to) if options.to else restore(connection, options.restore)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
-from urllib.parse import urlsplit
+import re
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from .overlay_values import NOTE
 
@@ -25,6 +26,7 @@ MEMCACHED_OPTIONS = {
     "dead_timeout": 10,
 }
 REDIS_OPTIONS = {"socket_connect_timeout": 0.2, "socket_timeout": 0.3}
+CELERY_NAMES = re.compile(r"(^|_)(BROKER|BROKER_READ|BROKER_WRITE|RESULT_BACKEND)(_URL)?$")
 
 
 def cache_from_url(view):
@@ -71,7 +73,12 @@ def _redis(view, location):
         return None, "Redis needs Django 4.0"
     if not importlib.util.find_spec("redis"):
         return None, "the package redis is not among the requirements"
-    return {"BACKEND": SAFE[REDIS], "LOCATION": location, "OPTIONS": dict(REDIS_OPTIONS)}, ""
+    return {"BACKEND": SAFE[REDIS], "LOCATION": location, "OPTIONS": _redis_options(location)}, ""
+
+
+def _redis_options(location):
+    """Up to version 4, redis refuses a time-out for connecting to a unix socket, which takes no time."""
+    return {key: value for key, value in REDIS_OPTIONS.items() if key == "socket_timeout" or "unix://" not in str(location)}
 
 
 def _memcached(view, parts):
@@ -89,7 +96,7 @@ def stock_backends_made_safe(view):
     for alias, entry in caches.items():
         backend = entry.get("BACKEND") if isinstance(entry, dict) else None
         if backend in SAFE:
-            usual = REDIS_OPTIONS if backend == REDIS else MEMCACHED_OPTIONS
+            usual = _redis_options(entry.get("LOCATION")) if backend == REDIS else MEMCACHED_OPTIONS
             changed[alias] = {
                 **entry,
                 "BACKEND": SAFE[backend],
@@ -114,4 +121,28 @@ def sessions(view):
         )
 
 
-RULES = (cache_from_url, stock_backends_made_safe, sessions)
+def django_redis_made_safe(view):
+    """It has its own way; what an entry of CACHES says for itself still wins."""
+    used = any("django_redis" in str((entry or {}).get("BACKEND")) for entry in (view.get("CACHES") or {}).values())
+    if used and not view.sets("DJANGO_REDIS_IGNORE_EXCEPTIONS"):
+        yield "DJANGO_REDIS_IGNORE_EXCEPTIONS", True, "a dead cache never takes the site down: failures are misses"
+        if not view.sets("DJANGO_REDIS_LOG_IGNORED_EXCEPTIONS"):
+            yield "DJANGO_REDIS_LOG_IGNORED_EXCEPTIONS", True, "and are told in the log"
+
+
+def celery_by_socket(view):
+    """One REDIS_URL often serves cache, channels and Celery. All read unix:///path?db=1 but Celery, which has its own name for it."""
+    for name, value in list(view.values.items()):
+        if CELERY_NAMES.search(name) and isinstance(value, str) and value.startswith("unix://"):
+            yield name, celery_url(value), "what Celery calls a Redis on a unix socket"
+
+
+def celery_url(url):
+    head, _, query = url.partition("?")
+    options = dict(parse_qsl(query))
+    options["virtual_host"] = options.pop("db", "0")
+    user, at, path = head[len("unix://") :].rpartition("@")
+    return "redis+socket://%s%s%s?%s" % (user, at, path, urlencode(options))
+
+
+RULES = (cache_from_url, stock_backends_made_safe, django_redis_made_safe, sessions, celery_by_socket)

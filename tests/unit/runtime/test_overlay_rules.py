@@ -285,6 +285,43 @@ def test_the_stock_redis_backend_becomes_one_that_may_die():
     assert "s3cret" not in laid.text
 
 
+def test_a_redis_on_a_unix_socket_has_no_time_out_for_connecting_since_older_redis_refuses_it():
+    own = {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": "unix:///run/shop-cache/cache.sock?db=0"}
+    assert Laid({"CACHES": {"default": own}})["CACHES"]["default"]["OPTIONS"] == {"socket_timeout": 0.3}
+
+
+def test_memcached_on_a_unix_socket_is_given_as_pymemcache_wants_it(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: name)
+    laid = Laid({}, {"CACHE_URL": "memcached:///run/shop-cache/cache.sock"})
+    assert laid["CACHES"]["default"]["LOCATION"] == ["unix:/run/shop-cache/cache.sock"]
+
+
+def test_django_redis_forgives_a_dead_server_unless_the_project_has_decided():
+    caches = {"CACHES": {"default": {"BACKEND": "django_redis.cache.RedisCache", "LOCATION": "redis://c"}}}
+    assert Laid(caches)["DJANGO_REDIS_IGNORE_EXCEPTIONS"] is True
+    assert Laid({**caches, "DJANGO_REDIS_IGNORE_EXCEPTIONS": False})["DJANGO_REDIS_IGNORE_EXCEPTIONS"] is False
+
+
+@pytest.mark.parametrize(
+    ("given", "celerys"),
+    [
+        ("unix:///run/shop-queue/queue.sock?db=0", "redis+socket:///run/shop-queue/queue.sock?virtual_host=0"),
+        ("unix:///run/q.sock?db=3", "redis+socket:///run/q.sock?virtual_host=3"),
+        ("unix:///run/q.sock", "redis+socket:///run/q.sock?virtual_host=0"),
+        ("unix://:pass@/run/q.sock", "redis+socket://:pass@/run/q.sock?virtual_host=0"),
+        ("redis://queue-1/0", "redis://queue-1/0"),
+    ],
+)
+@pytest.mark.parametrize("name", ["CELERY_BROKER_URL", "CELERY_RESULT_BACKEND", "BROKER_URL"])
+def test_celery_gets_its_own_name_for_a_unix_socket(name, given, celerys):
+    assert Laid({name: given})[name] == celerys
+
+
+def test_other_users_of_redis_keep_the_name_that_they_read():
+    given = "unix:///run/shop-queue/queue.sock?db=0"
+    assert Laid({"REDIS_URL": given, "HUEY": {"url": given}})["REDIS_URL"] == given
+
+
 def test_another_redis_backend_is_the_projects_own():
     assert "CACHES" not in Laid(
         {"CACHES": {"default": {"BACKEND": "django_redis.cache.RedisCache", "LOCATION": "redis://c"}}},
