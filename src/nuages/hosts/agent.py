@@ -7,25 +7,32 @@ the step under way: SIGHUP and SIGPIPE are ignored, and the journal on the host 
 What only servers need is in agent_server.py and agent_ready.py; they are loaded when something of theirs is asked for.
 """
 
-import base64
 import contextlib
 import fcntl
-import hashlib
 import json
 import os
 import select
-import shutil
 import signal
 import stat
-import subprocess
 import sys
 import time
 
 
+class Later:
+    """A module that is imported when something of it is used first: imports are most of what a read costs."""
+
+    def __init__(self, name):
+        self._name = name
+
+    def __getattr__(self, attribute):
+        return getattr(__import__(self._name), attribute)
+
+
+base64, hashlib, shutil, subprocess = Later("base64"), Later("hashlib"), Later("shutil"), Later("subprocess")
 JOURNAL_SIZE = 4 << 20
 DEAF = 60  # seconds without a byte taken, after which nobody is thought to listen
 CALLER = {}  # over SSH: "as" is the login's user, "from" the client's address
-SOURCES = globals().get("SOURCES", {})  # over SSH: the text of this file and of those beside it, by name
+SOURCES = globals().get("SOURCES", {})  # over SSH: this file and those beside it, compiled, by name
 REST = ["agent_server.py", "agent_ready.py"]
 
 
@@ -853,9 +860,9 @@ def load_rest():
     while REST:
         name = REST.pop(0)
         path = name if SOURCES else os.path.join(os.path.dirname(os.path.abspath(__file__)), name)
-        source = SOURCES.get(name) if SOURCES else read_text(path, 1 << 24)
-        if source:
-            exec(compile(source, path, "exec"), {**globals(), "__name__": name[:-3], "__file__": path})
+        code = SOURCES.get(name) if SOURCES else compile(read_text(path, 1 << 24) or "", path, "exec")
+        if code:
+            exec(code, {**globals(), "__name__": name[:-3], "__file__": path})
 
 
 def stop(_signal, _frame):
@@ -939,3 +946,5 @@ def _still_theirs(steps, dir):
 
 if __name__ == "__main__":
     main()
+    sys.stdout.flush()
+    os._exit(0)  # nothing is left to do, and taking an interpreter down takes longer than a read

@@ -1,13 +1,14 @@
 """How the agent gets onto a host: by the same connection that it answers on, as root, leaving nothing there.
 
 The remote command is one line that every login shell understands. It finds python3, becomes root (by login or by sudo)
-and gives way to a Python that reads the agent from its standard input. So the agent is in no file, and neither the
+and gives way to a Python that reads the agent from its standard input. No file of it stays but a compiled copy in /run, and neither the
 request nor a password is in an argument list.
 """
 
 from __future__ import annotations
 
 import functools
+import hashlib
 import json
 import zlib
 from enum import StrEnum
@@ -22,10 +23,11 @@ PATHS = "/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin"
 
 
 class Way(StrEnum):
-    """How the login becomes root. `FIRST`: root, and sudo without a password, are tried; `KNOWN`: one of them works."""
+    """How the login becomes root. `FIRST`: not known yet; root, and sudo without a password, are tried."""
 
     FIRST = "first"
-    KNOWN = "known"
+    ROOT = "root"
+    SUDO = "sudo"
     PASSWORD = "password"  # noqa: S105 - its name, none of them
 
 
@@ -35,42 +37,68 @@ LOADER = "import sys,zlib;b=sys.stdin.buffer;exec(zlib.decompress(b.read(int(nex
 # With a password, the program is sent only once sudo has taken it: else sudo would read its lines as further tries.
 PATIENT = f"print(chr(30),flush=True);{LOADER}"
 
+# Compiling is a third of what a round trip costs, so the result is kept in a folder of root's that a reboot empties.
 PRELUDE = """
-import os, sys
+import marshal, os, sys
 if sys.version_info < %(oldest)r:
     print(chr(30) + '{"event": "python", "version": "%%d.%%d"}' %% sys.version_info[:2])
     sys.exit(3)
 sys.modules["agent"] = sys.modules["__main__"]
-SOURCES = %(sources)s
-exec(compile(SOURCES["agent.py"], "agent.py", "exec"))
+packed = b.read(%(size)d)
+kept = "/run/nuages/agent-%(digest)s-" + sys.implementation.cache_tag
+try:
+    with open(kept, "rb") as file:
+        SOURCES = marshal.load(file)
+except Exception:
+    import json
+    SOURCES = {name: compile(text, name, "exec") for name, text in json.loads(zlib.decompress(packed)).items()}
+    try:
+        os.makedirs("/run/nuages", mode=0o700, exist_ok=True)
+        with open("%%s.%%d" %% (kept, os.getpid()), "wb") as file:
+            marshal.dump(SOURCES, file)
+        os.rename(file.name, kept)
+    except OSError:
+        pass
+exec(SOURCES["agent.py"])
 """
 
 
-def remote_command(way: Way) -> str:
-    """For ssh's command line. Prints MARK and `no python` or `no sudo` where these are missing."""
-    python = f'"$p" -I -S -c "{PATIENT if way is Way.PASSWORD else LOADER}" "$SSH_CONNECTION" "$LOGNAME"'
-    sudo = 'sudo -k -S -p ""' if way is Way.PASSWORD else "sudo -n"
+def remote_command(way: Way, python: str = "python3") -> str:
+    """For ssh's command line. The first time it prints MARK and a line: `root PYTHON` or `sudo PYTHON` (how it goes on, and
+    with which Python), `no python`, `no sudo`. After that the host is spared the questions."""
+    caller = '"$SSH_CONNECTION" "$LOGNAME"'
+    if way is Way.FIRST:
+        return _first(f'"$p" -I -S -c "{LOADER}" {caller}')
+    if way is Way.ROOT:
+        return f'exec {python} -I -S -c "{LOADER}" {caller}'
+    sudo, loader = ('sudo -k -S -p ""', PATIENT) if way is Way.PASSWORD else ("sudo -n", LOADER)
+    return f'exec env LC_ALL=C {sudo} -- {python} -I -S -c "{loader}" {caller}'
+
+
+def _first(start: str) -> str:
     script = (
         f"LC_ALL=C;PATH={PATHS};export LC_ALL PATH;"
         'p=$(command -v python3)||{ printf "\\036no python\\n";exit 127;};'
-        f"if [ $(id -u) -eq 0 ];then exec {python};fi;"
+        f'if [ $(id -u) -eq 0 ];then printf "\\036root %s\\n" "$p";exec {start};fi;'
         'command -v sudo >/dev/null||{ printf "\\036no sudo\\n";exit 127;};'
-        f"exec {sudo} -- {python}"
+        f'printf "\\036sudo %s\\n" "$p";exec sudo -n -- {start}'
     )
     return f"exec /bin/sh -c '{script}'"
 
 
 def login_check(way: Way) -> str:
     """For a fresh login: can it still become root?"""
-    sudo = 'sudo -k -S -p ""' if way is Way.PASSWORD else "sudo -n"
-    return f"exec /bin/sh -c 'LC_ALL=C;export LC_ALL;if [ $(id -u) -eq 0 ];then exit 0;fi;exec {sudo} -- true'"
+    if way is Way.PASSWORD:
+        return 'exec env LC_ALL=C sudo -k -S -p "" -- true'
+    return "exec true" if way is Way.ROOT else "exec env LC_ALL=C sudo -n -- true"
 
 
 @functools.cache
 def program() -> bytes:
-    """The agent as LOADER takes it: a line with its length, then the compressed text."""
+    """The agent as LOADER takes it: a line with a length, the compressed prelude, the compressed sources."""
     here = Path(__file__).parent
-    sources = {name: (here / name).read_text() for name in FILES if (here / name).exists()}
-    text = PRELUDE % {"oldest": OLDEST, "sources": json.dumps(sources, ensure_ascii=False)}
-    packed = zlib.compress(text.encode(), 9)
-    return MARK + b"%d\n" % len(packed) + packed
+    text = json.dumps({name: (here / name).read_text() for name in FILES if (here / name).exists()})
+    sources = zlib.compress(text.encode(), 9)
+    facts = {"oldest": OLDEST, "size": len(sources), "digest": hashlib.sha256(sources).hexdigest()[:16]}
+    prelude = zlib.compress((PRELUDE % facts).encode(), 9)
+    return MARK + b"%d\n" % len(prelude) + prelude + sources

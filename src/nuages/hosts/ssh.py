@@ -69,7 +69,7 @@ class SshTransport:
         self.name = host.name
         self.login = Login(host, accept_new)
         self._password = sudo_password
-        self._way = Way.FIRST
+        self._way, self._python = Way.FIRST, "python3"
         self._guard = threading.Lock()
 
     # --- the contract of Transport -------------------------------------------------------------------------------
@@ -189,9 +189,12 @@ class SshTransport:
     def _ask(self, request: Mapping[str, Any], listen: Listener = lambda _event: None, body: Body = tuple) -> dict[str, Any]:
         """One round trip. Where the first shows that a password is needed, or a person, there is another."""
         told = self._round_trip(request, listen, body)
+        first = self._way is Way.FIRST
+        if first and told.answers.words:
+            self._learn(told.answers.words[0], finished=told.finished)
         if told.finished:
-            self._way = Way.KNOWN if self._way is Way.FIRST else self._way
-        elif self._way is Way.FIRST and needs_password(told.errors) and self._revealed():
+            pass
+        elif first and needs_password(told.errors) and self._revealed():
             self._way = Way.PASSWORD
             told = self._round_trip(request, listen, body)
             self._way = self._way if told.finished else Way.FIRST
@@ -199,10 +202,16 @@ class SshTransport:
             return self._ask(request, listen, body)
         return self._result(told, request)
 
+    def _learn(self, said: str, *, finished: bool) -> None:
+        way, _space, python = said.partition(" ")
+        if way in (Way.ROOT, Way.SUDO):
+            self._python = python
+            self._way = Way(way) if finished else Way.FIRST
+
     def _round_trip(self, request: Mapping[str, Any], listen: Listener, body: Body) -> RoundTrip:
         told = RoundTrip(Answers(listen))
         words = self._words(request, body, told.answers, patient=self._way is Way.PASSWORD)
-        argv = self.login.argv(remote_command(self._way))
+        argv = self.login.argv(remote_command(self._way, self._python))
         told.conversation = conversation = Conversation(argv, words, told.answers.take, mutter=told.mutter)
         try:
             told.status = conversation.end(time_limit(request))
