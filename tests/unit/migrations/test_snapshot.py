@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from nuages.migrations.snapshot import expired, tell
+from nuages.hosts.command import Command
+from nuages.migrations.snapshot import expired, keep, put_back, tell
 
 
 SCRIPT = Path(__file__).parents[3] / "src" / "nuages" / "runtime" / "snapshot.py"
@@ -48,3 +49,37 @@ def test_a_snapshot_of_a_database_in_use_can_be_put_back(tmp_path):
     assert rows == [("Emma",)]
     assert list(tmp_path.glob("v2-*")) == [copy]
     assert copy.stat().st_mode & 0o077 == 0
+
+
+@pytest.fixture
+def by_user(tmp_path, monkeypatch):
+    """A runuser that any user may run: it drops "-u NAME --"."""
+    program = tmp_path / "bin" / "runuser"
+    program.parent.mkdir()
+    program.write_text('#!/bin/sh\n[ "$1 $2 $3" = "-u shop --" ] || exit 9\nshift 3\nexec "$@"\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
+    return lambda script: Command(("sh", "-c", script), user="shop")
+
+
+def test_a_snapshot_on_a_server_is_kept_where_the_sites_user_may_not_look(tmp_path, by_user):
+    kept = tmp_path / "v3-before-default.dump"
+    command = keep(by_user("printf rows"), str(kept))
+    subprocess.run(command.argv, check=True)
+
+    assert (kept.read_text(), oct(kept.stat().st_mode)[-3:], command.user) == ("rows", "600", "")
+
+
+def test_a_snapshot_that_fails_has_no_name(tmp_path, by_user):
+    kept = tmp_path / "v3-before-default.dump"
+    done = subprocess.run(keep(by_user("printf half; exit 3"), str(kept)).argv, check=False)
+
+    assert done.returncode == 3
+    assert not kept.exists()
+
+
+def test_a_snapshot_is_sent_back_to_the_sites_user(tmp_path, by_user):
+    (tmp_path / "kept").write_text("rows")
+    done = subprocess.run(put_back(by_user("cat"), str(tmp_path / "kept")).argv, check=True, capture_output=True, text=True)
+
+    assert done.stdout == "rows"
