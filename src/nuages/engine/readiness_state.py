@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from nuages.components.contract import Description
@@ -90,6 +90,7 @@ class Room:
     drift: list[Drift] = field(default_factory=list)
     consent: list[Consent] = field(default_factory=list)
     conflicts: list[tuple[str, str]] = field(default_factory=list)
+    started: set[str] = field(default_factory=set)  # units that a step before takes care of
 
     def step(self, symbol: str, what: str, why: str, *ops: Op, undo: tuple[Op, ...] = ()) -> Step:
         return Step(symbol, self.host, what, why, ops, undo)
@@ -106,16 +107,24 @@ class Room:
         refused = self._refused(description, pieces)
         if refused:
             changes = tuple(dict.fromkeys(piece.step.what for piece in refused))
-            self.consent.append(Consent(description.name, self.host, description.what, changes))
+            self._ask(Consent(description.name, self.host, description.what, changes))
         return [piece for piece in pieces if piece not in refused]
 
     def _refused(self, description: Description, pieces: Sequence[Piece]) -> list[Piece]:
         others = self.ready.serves_others or (description.name == "firewall" and bool(self.ready.occupied.get("rules")))
-        if not others or description.scope != "host" or description.name in self.accept:
+        if not others or description.name in self.accept:
             return []
         if description.name in HOST_WIDE:
             return [] if self._has(description) else list(pieces)
-        return [piece for piece in pieces if piece.alters]
+        return [piece for piece in pieces if piece.alters and description.scope == "host"]
+
+    def _ask(self, wish: Consent) -> None:
+        """The firewall is two descriptions, the host's and the site's, and one question."""
+        same = next((one for one in self.consent if one.id == wish.id), None)
+        if same:
+            self.consent.remove(same)
+            wish = replace(same, changes=(*same.changes, *wish.changes))
+        self.consent.append(wish)
 
     def _has(self, description: Description) -> bool:
         """Is it here already, by an earlier word?"""

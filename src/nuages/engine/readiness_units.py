@@ -57,6 +57,8 @@ def unit_pieces(room: Room, description: Description, changed: frozenset[str]) -
             room.drift.append(Drift(room.host, name, "is masked, so it can't start", f"on the server: systemctl unmask {name}"))
             continue
         verbs = [*_boot(case), *_now(case)]
+        if case.unit.running:
+            room.started.add(name)
         stale = room.ready.units.get(name, {}).get("NeedDaemonReload") == "yes"
         if verbs or (stale and not again):
             made.append(_piece(room, description, case, verbs, again=again or stale, changed=changed))
@@ -76,7 +78,7 @@ def _case(room: Room, description: Description, name: str, changed: frozenset[st
         units=units,
         state=state.get("ActiveState", ""),
         file_state=state.get("UnitFileState", ""),
-        fresh=description.name in room.fresh,
+        fresh=description.name in room.fresh and name not in room.started,
         touched=bool(touching),
         restart=any(not unit.reload for unit in touching),
     )

@@ -930,12 +930,24 @@ def write_undo_action(key, root="/"):
         ledger.get("actions", {}).pop(key, None)
 
 
-def write_forget(site, last=False, root="/"):
-    """The site is no longer here. With the last one the ledger and all that was kept go, unless data or a package stays."""
+def write_empty(path, keep=(), root="/"):
+    """A site's folder goes, but for what is kept in it; empty, it goes as a whole."""
+    place = _at(root, path)
+    write_remove([os.path.join(place, name) for name in os.listdir(place) if name not in keep] if os.path.isdir(place) else [])
+    with contextlib.suppress(OSError):
+        os.rmdir(place)
+
+
+def write_forget(site, last=False, data=False, root="/"):
+    """The site is no longer here. With the last one and its data all of ours goes; else what belongs to the data stays noted."""
     with _ledger(root) as ledger:
         ledger.get("sites", {}).pop(site, None)
-        stays = ledger.get("sites") or ledger.get("accounts") or ledger.get("packages") or ledger.get("actions")
-    if last and not stays:
+        actions = ledger.get("actions", {}).items()
+        ledger["actions"] = {
+            key: it for key, it in actions if it["for"] not in ((site, EVERYBODY) if last else (site,)) or it["erases"]
+        }
+    shutil.rmtree(_at(root, UNDO), ignore_errors=True)
+    if last and data:
         shutil.rmtree(_at(root, STATE), ignore_errors=True)
 
 
@@ -1074,6 +1086,7 @@ WRITES.update(
         "action": write_action,
         "undo_action": write_undo_action,
         "forget": write_forget,
+        "empty": write_empty,
         "arm": write_arm,
         "disarm": write_disarm,
         "revert": write_revert,

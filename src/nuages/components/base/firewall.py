@@ -52,14 +52,14 @@ def describe_ports(placement: Placement, ports: Sequence[Port], facts: Facts) ->
     if facts.ufw:
         return (
             Description(
-                name="ufw", what=f"ufw lets {site}'s ports in", actions=tuple(_allow(port, site) for port in _once(ports))
+                name="firewall", what=f"ufw lets {site}'s ports in", actions=tuple(_allow(port, site) for port in _once(ports))
             ),
         )
     path = f"/etc/nuages/firewall/{site}.nft"
     rules = "".join(f"add rule inet nuages sites {_rule(port)}\n" for port in _once(ports))
     return (
         Description(
-            name="ports",
+            name="firewall",
             what=f"{site}'s ports are open",
             files=(File(path, head(site, "ports follow from the components and from nuages.toml") + rules),),
             verify=run("nft", "--check", "--file", TABLE, timeout=30),
