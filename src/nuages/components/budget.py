@@ -8,7 +8,6 @@ connection 3 MB. Limits are no reservations: they end a leak, not a busy hour.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nuages.components.contract import Machine
@@ -21,7 +20,7 @@ GENERATIONS = 2
 WEB_WORKER, WORKER, SCHEDULER = 60 * MIB, 105 * MIB, 55 * MIB
 CONNECTION = 3 * MIB
 UNKNOWN = 1 * GIB  # what a machine is taken for that doesn't tell
-SMALL, LARGE = 3 * GIB // 2, 8 * GIB
+SMALL, MIDDLE, LARGE = 3 * GIB // 2, 3 * GIB, 7 * GIB  # a machine sold as 8 GB tells less
 SPARE_CONNECTIONS = 8  # migrations, a shell, a snapshot, health questions, jobs of the clock
 UNITS = {"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
@@ -54,19 +53,19 @@ def budget(machine: Machine, topology: Topology | None = None) -> Budget:
 
 def steady(memory: int) -> int:
     """Rounded down, so that a new kernel that keeps a few megabytes more changes no file and restarts no database."""
-    step = 64 * MIB if memory < 2 * GIB else 256 * MIB if memory < LARGE else GIB
+    step = 64 * MIB if memory < 2 * GIB else 256 * MIB if memory < 8 * GIB else GIB
     return max(memory // step * step, 64 * MIB)
 
 
 def max_connections(machine: Machine) -> int:
-    """PostgreSQL's own default, and twice that on a large machine. Each that is used costs `CONNECTION`."""
-    return 200 if machine.memory >= LARGE else 100
+    """PostgreSQL's own default is 100. Each that is used costs `CONNECTION`."""
+    return 200 if machine.memory >= LARGE else 150 if machine.memory >= MIDDLE else 100
 
 
 def site_connections(machine: Machine) -> int:
     """What one site's generations may hold together; the rest is for other sites and for people."""
     memory = machine.memory or UNKNOWN
-    return 40 if memory < SMALL else 70 if memory < LARGE else 140
+    return 40 if memory < SMALL else 70 if memory < MIDDLE else 100 if memory < LARGE else 140
 
 
 def connection_limit(machine: Machine) -> int:
@@ -132,12 +131,6 @@ def size(text: str) -> int:
     if not text:
         return 0
     return int(text[:-1]) * UNITS[text[-1].upper()] if text[-1].upper() in UNITS else int(text)
-
-
-def kinds(processes: Sequence[dict[str, object]]) -> tuple[int, int]:
-    """(background processes, schedulers) of a manifest's processes."""
-    found = [str(p.get("kind")) for p in processes]
-    return found.count("worker"), found.count("scheduler")
 
 
 def _between(value: int, least: int, most: int) -> int:
