@@ -41,7 +41,7 @@ def deploy(request: Request, console: Console) -> Plan:
         work = work_on(topology, sites[0].live, config, hosts.here, console.progress)
         prepared = prepare(request, work, hosts.lead, console)
         builds = ship(prepared, work, sites)
-        with lock_and_read(hosts.lead, layout, request.what, questions(layout)) as (token, answers):
+        with lock_and_read(hosts.lead, layout, request.what, questions(layout, remote=declared.remote)) as (token, answers):
             sites = seats_again(hosts, answers, layout, topology, request.owner(topology))
             desired = compose_all(topology, sites, builds, config, prepared.policy, token, request.signature())
             surroundings = look_around(desired, sites)

@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from nuages.components.contract import Placement
+from nuages.components.contract import Description, Placement
 from nuages.components.registry import app_server, supervisor
 from nuages.components.supervisor.embedded import keeper_version
 from nuages.engine.model import UNSIGNED, Desired, Live, Seat, Signature
+from nuages.engine.services import descriptions_of, exports_of
 from nuages.release.build import Build
 from nuages.settings.configuration import Configuration, process_environment
 from nuages.topology.model import Topology
@@ -27,16 +28,16 @@ def compose(
     token: str,
     signature: Signature = UNSIGNED,
     number: int = 0,
-    exports: Mapping[str, str] | None = None,
+    proxy: Sequence[Description] = (),
 ) -> Desired:
     """What this host should be. The number is the live one while nothing that makes a release differs.
 
-    `number`, on a host that does not lead: the leader's. `exports` are variables of the site's services.
+    `number`, on a host that does not lead: the leader's. `proxy`: it and certificates, which depend on what lies there.
     """
     identity = (build.id, config.version, policy_digest(policy))
     same = bool(live.release) and _identity(live.release or {}) == identity and number in (0, live.number)
     number = number or (live.number if same else live.number + 1)
-    environ = {**(exports or {}), **_environ(policy, config)}
+    environ = {**exports_of(topology, live.machine, build.manifest), **_environ(policy, config)}
     bare = _place(topology, live, build, config, {**policy, "number": number, "build": build.id}, environ, number)
     web = app_server("own" if any(p.get("own_server") for p in build.manifest["processes"]) else topology.server).process(bare)
     tuned = {"workers": web.workers, "threads": int(str(web.env["NUAGES_THREADS"]))}
@@ -55,6 +56,7 @@ def compose(
         listen=f"{topology.bind}:{policy['port']}",
         new=not same,
         why=signature.why or ("" if same else _what_changed(live.release, build, config)),
+        descriptions=descriptions_of(placement, proxy) if topology.remote else (),
     )
 
 

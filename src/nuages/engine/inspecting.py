@@ -202,9 +202,17 @@ def policy_of(
         "maintenance_file": str(layout.maintenance),
         "selectors": dict(files.selectors),
         "build_commands": list(topology.build),
+        **services_of(topology),
         **sizes_of(topology),
     }
     return {**policy, **more}
+
+
+def services_of(topology: Topology) -> dict[str, Any]:
+    """On servers, what the site is served by: a change of it is a new release."""
+    services = topology.services
+    named = {"database": services.database, "cache": services.cache, "server": topology.server}
+    return {"services": named} if topology.remote else {}
 
 
 def trusted_proxies(topology: Topology) -> list[str]:

@@ -44,7 +44,17 @@ class Asking:
         """The new release, as it will run, in a directory that nothing refers to."""
         placement = self.desired.placement
         env = {**placement.env, "NUAGES_RELEASE": f"{self.folder}/release"}
-        return Code(placement.python, env, str(placement.policy["manage_dir"]), placement.account)
+        return Code(placement.python, env, str(placement.policy["manage_dir"]), self.account)
+
+    @property
+    def account(self) -> str:
+        return _account(self.desired, self.live)
+
+
+def _account(desired: Desired, live: Live) -> str:
+    """Whoever the project's code runs as: on a server the site's account, and before it is made nobody."""
+    account = desired.placement.account
+    return account if live.site or not account else "nobody"
 
 
 def judge_migrations(
@@ -54,8 +64,10 @@ def judge_migrations(
     if not desired.new:
         return ()
     find_build(here, live, desired.placement.build.id)  # raises where another deploy has removed it meanwhile
+    if not live.release and _is_new(desired):
+        return (Judgement(pending=(), alias="default", everything=True),)
     files, links = _scratch(desired)
-    with here.scratch(files, links, owner=desired.placement.account) as folder:
+    with here.scratch(files, links, owner=_account(desired, live)) as folder:
         asking = Asking(desired, live, here, folder, progress)
         if desired.release.get("rollback_to"):
             if not force:
@@ -79,22 +91,20 @@ def _scratch(desired: Desired) -> tuple[dict[str, str], dict[str, str]]:
 
 def _first(asking: Asking) -> tuple[Judgement, ...]:
     """Nothing is live beside it: everything runs. A database elsewhere is asked whether it is there."""
-    desired = asking.desired
-    databases = desired.placement.manifest["facts"].get("databases") or {}
-    engines = " ".join(str(d.get("engine", "")) for d in databases.values())
-    aliases = ["default"]
-    elsewhere = any(name in engines for name in NETWORK) or "DATABASE_URL" in desired.environ
-    if len(databases) > 1 or (elsewhere and not _is_ours(desired)):
-        asking.progress("asking the database")
-        report = _report(asking, details=False)
-        aliases = [j.alias for j in _judge_all(report, desired)]
+    asking.progress("asking the database")
+    report = _report(asking, details=False)
+    aliases = [j.alias for j in _judge_all(report, asking.desired)]
     return tuple(Judgement(pending=(), alias=alias, everything=True) for alias in aliases)
 
 
-def _is_ours(desired: Desired) -> bool:
-    """Is it the database that the plan is about to make, unless it is there?"""
+def _is_new(desired: Desired) -> bool:
+    """One database, which is a file of the site or one that the plan is about to make: there is nothing to ask yet."""
+    databases = desired.placement.manifest["facts"].get("databases") or {}
+    engines = " ".join(str(d.get("engine", "")) for d in databases.values())
     made = [str(d.exports["DATABASE_URL"]) for d in desired.descriptions if "DATABASE_URL" in d.exports]
-    return desired.environ.get("DATABASE_URL") in made
+    url = desired.environ.get("DATABASE_URL")
+    elsewhere = url not in made if url else any(name in engines for name in NETWORK)
+    return len(databases) <= 1 and not elsewhere
 
 
 def _beside(asking: Asking) -> tuple[Judgement, ...]:
@@ -191,4 +201,4 @@ def _live_code(asking: Asking) -> Code:
     environ = asking.json(str(release / "env.json")) or {}
     env = {**environ, **build.environ, "NUAGES_RELEASE": str(release)}
     python = f"{build.manifest['environment']}/bin/python"
-    return Code(python, env, str(build.manage_dir), asking.desired.placement.account)
+    return Code(python, env, str(build.manage_dir), asking.account)

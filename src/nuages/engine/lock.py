@@ -1,4 +1,8 @@
-"""One deploy at a time: a lease on the host with owner, time and expiry."""
+"""One deploy at a time: a lease on the host with owner, reason, time and expiry, renewed while its holder lives.
+
+On this machine the holder's process is its proof of life. On a server it is the lease: a client that was killed, or a
+laptop that was closed, holds nothing two minutes later, and nothing is written under a lease that has gone to another.
+"""
 
 from __future__ import annotations
 
@@ -6,50 +10,143 @@ import contextlib
 import os
 import platform
 import secrets
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from nuages.engine.request import user
-from nuages.errors import LockHeldError
+from nuages.errors import HostError, LockHeldError, NuagesError
 from nuages.hosts.transport import Transport
 from nuages.release.layout import Layout
 
 
-LEASE = 1800
+LEASE = 120  # seconds
+BEAT = 30  # seconds between renewals; three of them may fail
+LOOK = 2  # seconds between tries of one who waits
 
 
 @contextlib.contextmanager
-def deploy_lock(here: Transport, layout: Layout, what: str) -> Iterator[str]:
+def deploy_lock(here: Transport, layout: Layout, what: str, *, reason: str = "", wait: float = 0) -> Iterator[str]:
     """Hold the site's lock while the block runs; yields the deploy's token. Raises LockHeldError naming the holder."""
-    with lock_and_read(here, layout, what, {}) as (token, _answers):
+    with lock_and_read(here, layout, what, {}, reason=reason, wait=wait) as (token, _answers):
         yield token
 
 
 @contextlib.contextmanager
 def lock_and_read(
-    here: Transport, layout: Layout, what: str, questions: Mapping[str, Mapping[str, Any]]
+    here: Transport,
+    layout: Layout,
+    what: str,
+    questions: Mapping[str, Mapping[str, Any]],
+    *,
+    reason: str = "",
+    wait: float = 0,
+    token: str = "",
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Take the lock and, in the same round trip and after it, ask `questions`: the answers hold while the block runs."""
-    token = secrets.token_hex(2)
-    owner = {"user": user(), "host": platform.node(), "pid": os.getpid(), "what": what}
-    lock = {"kind": "lock", "path": str(layout.lock), "token": token, "owner": owner, "seconds": LEASE}
-    answers = here.read({"lock": lock, **questions})
-    if not answers["lock"].get("taken"):
-        raise _held(answers["lock"]["holder"], layout)
+    """Take the lock and, in the same round trip and after it, ask `questions`: the answers hold while the block runs.
+
+    `wait`: seconds to wait for somebody else's. `token`: the one to use, where several hosts are locked as one deploy.
+    """
+    token = token or secrets.token_hex(2)
+    lock = {"kind": "lock", "path": str(layout.lock), "token": token, "owner": owner(here, what, reason), "seconds": LEASE}
+    answers = _take(here, {"lock": lock, **questions}, layout, time.monotonic() + wait)
+    outcome = ""
     try:
-        yield token, answers
+        with _beating(here, layout, token):
+            yield token, answers
+    except BaseException as error:
+        outcome = f"failed: {error.what}" if isinstance(error, NuagesError) else "stopped"
+        raise
     finally:
-        here.read({"unlock": {"kind": "unlock", "path": str(layout.lock), "token": token}})
+        _release(here, layout, token, outcome)
 
 
-def _held(holder: Mapping[str, Any], layout: Layout) -> LockHeldError:
-    owner = holder.get("owner", {})
+def owner(here: Transport, what: str, reason: str = "") -> dict[str, Any]:
+    """Who asks: as the lock and the audit log have it."""
+    told = {"user": user(), "host": platform.node(), "pid": os.getpid(), "what": what, "reason": reason}
+    return {**told, "remote": True} if here.remote else told
+
+
+def break_lock(here: Transport, layout: Layout, reason: str = "") -> Mapping[str, Any] | None:
+    """Take the lock from its holder, whom it returns; None where nobody held it. Raises LockHeldError while steps are
+    being carried out: they can't be taken from the host, only waited for."""
+    question = {"kind": "break_lock", "path": str(layout.lock), "who": owner(here, "lock --break", reason)}
+    answer = here.read({"it": question})["it"]
+    if answer.get("writing"):
+        raise LockHeldError(
+            "its steps are being carried out on the host right now",
+            where=str(layout.lock),
+            hint="wait until they have ended: nuages lock",
+        )
+    broken: Mapping[str, Any] | None = answer.get("broken")
+    return broken
+
+
+def locked(here: Transport, layout: Layout) -> Mapping[str, Any]:
+    """{"holder", "holds", "writing", "now"}, without "holder" where nobody is. Times are the host's."""
+    answer: Mapping[str, Any] = here.read({"it": {"kind": "locked", "path": str(layout.lock)}})["it"]
+    return answer
+
+
+def _take(here: Transport, questions: Mapping[str, Mapping[str, Any]], layout: Layout, until: float) -> dict[str, Any]:
+    while True:
+        answers = here.read(questions)
+        if answers["lock"].get("taken"):
+            return answers
+        if time.monotonic() >= until:
+            raise _held(answers["lock"], layout)
+        time.sleep(min(LOOK, max(0.1, until - time.monotonic())))
+
+
+def _release(here: Transport, layout: Layout, token: str, outcome: str) -> None:
+    question = {"kind": "unlock", "path": str(layout.lock), "token": token, "outcome": outcome}
+    try:
+        here.read({"unlock": question})
+    except HostError:
+        if not outcome:  # else what went wrong first is what matters, and the lease ends by itself
+            raise
+
+
+@contextlib.contextmanager
+def _beating(here: Transport, layout: Layout, token: str) -> Iterator[None]:
+    """Renew the lease from a thread. Nobody is told when it fails: the host refuses steps under a lease that is gone."""
+    if not here.remote:
+        yield
+        return
+    done = threading.Event()
+
+    def beat() -> None:
+        while not done.wait(BEAT):
+            with contextlib.suppress(HostError):
+                here.read({"it": {"kind": "renew", "path": str(layout.lock), "token": token, "seconds": LEASE}})
+
+    thread = threading.Thread(target=beat, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+
+
+def _held(answer: Mapping[str, Any], layout: Layout) -> LockHeldError:
+    holder = answer["holder"]
     minutes = (time.time() - holder.get("since", time.time())) / 60
-    left = (holder.get("expires", time.time()) - time.time()) / 60
-    who = f"{owner.get('user', 'somebody')} on {owner.get('host', 'another machine')} (pid {owner.get('pid', '?')})"
+    left = holder.get("expires", time.time()) - time.time()
+    by = holder.get("owner", {})
+    why = f" ({by['reason']})" if by.get("reason") else ""
+    if answer.get("writing"):
+        hint = "its steps are being carried out on the host: wait for them"
+    elif by.get("remote"):
+        hint = f"wait for it; it ends by itself {max(0, left):.0f} s after the last sign of life (nuages lock tells more)"
+    else:
+        hint = "wait for it; it ends with that process (nuages lock tells more)"
     return LockHeldError(
-        f"{who} has been running `nuages {owner.get('what', 'deploy')}` for {minutes:.0f} min",
+        f"{describe(by)} has been running `nuages {by.get('what', 'deploy')}`{why} for {minutes:.0f} min",
         where=str(layout.lock),
-        hint=f"wait for it; the lock ends by itself in {max(0, left):.0f} min",
+        hint=hint,
     )
+
+
+def describe(by: Mapping[str, Any]) -> str:
+    return f"{by.get('user', 'somebody')} on {by.get('host', 'another machine')} (pid {by.get('pid', '?')})"

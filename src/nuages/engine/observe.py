@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from nuages.components.base.facts import QUESTIONS
 from nuages.components.contract import Machine
 from nuages.engine.model import PAGE, WINDOW, Live, Seat
 from nuages.errors import StateError
@@ -23,7 +24,7 @@ def observe(here: Transport, layout: Layout, topology: Topology | None = None) -
 
 def seats(hosts: Hosts, layout: Layout, topology: Topology, owner: Topology | None) -> tuple[Seat, ...]:
     """First contact with every host, at the same time. Raises StateError, and HostError naming each that can't be reached."""
-    answers = together(hosts.all, lambda host: host.read(questions(layout)))
+    answers = together(hosts.all, lambda host: host.read(questions(layout, remote=topology.remote)))
     return seated(hosts, answers, layout, topology, owner)
 
 
@@ -39,17 +40,19 @@ def seats_again(
     hosts: Hosts, lead: Mapping[str, Any], layout: Layout, topology: Topology, owner: Topology | None
 ) -> tuple[Seat, ...]:
     """Under the lock: `lead` are the answers of the host that holds it."""
-    others = together(hosts.all[1:], lambda host: host.read(questions(layout))) if hosts.all[1:] else []
+    others = together(hosts.all[1:], lambda host: host.read(questions(layout, remote=topology.remote))) if hosts.all[1:] else []
     return seated(hosts, [lead, *others], layout, topology, owner)
 
 
-def questions(layout: Layout) -> dict[str, Mapping[str, Any]]:
+def questions(layout: Layout, *, remote: bool = False) -> dict[str, Mapping[str, Any]]:
+    """`remote`: a server is asked more, for what it needs before a site can live there."""
     control = str(layout / "keeper" / "current" / "ctl.py")
     return {
         "host": {"kind": "host"},
         "site": {"kind": "site", "dir": str(layout.dir)},
         "port": {"kind": "free_port", "after": 8000},
         "supervisor": {"kind": "supervisor", "program": control, "dir": str(layout.dir)},
+        **(QUESTIONS if remote else {}),
     }
 
 
@@ -59,7 +62,7 @@ def understand(answers: Mapping[str, Any], layout: Layout, topology: Topology | 
     _check_site(site["site"], layout, topology)
     return Live(
         layout=layout,
-        machine=_machine(answers["host"]),
+        machine=_machine(answers["host"], answers.get("base") or {}),
         site=site["site"],
         release=_readable(site["live"]),
         numbered=site["numbered"],
@@ -80,9 +83,9 @@ def understand(answers: Mapping[str, Any], layout: Layout, topology: Topology | 
     )
 
 
-def _machine(host: Mapping[str, Any]) -> Machine:
+def _machine(host: Mapping[str, Any], base: Mapping[str, Any]) -> Machine:
     plain = {key: host[key] for key in ("os", "os_version", "arch", "libc", "ssh_port") if host.get(key)}
-    return Machine(host["cores"], host["memory"], python=host["python_path"], python_version=host["python"], **plain)
+    return Machine(host["cores"], host["memory"], python=host["python_path"], python_version=host["python"], facts=base, **plain)
 
 
 def _supervisor(answer: Mapping[str, Any] | None) -> Mapping[str, Any]:

@@ -9,14 +9,24 @@ from datetime import UTC, datetime
 from typing import Any
 
 from nuages.components.contract import Machine
-from nuages.engine.inspecting import Inspected, Work, inspect_here, policy_of, port_of, sizes_of, stack_of, trusted_proxies
+from nuages.engine.inspecting import (
+    Inspected,
+    Work,
+    inspect_here,
+    policy_of,
+    port_of,
+    services_of,
+    sizes_of,
+    stack_of,
+    trusted_proxies,
+)
 from nuages.engine.model import Live
 from nuages.engine.request import Console, Request
 from nuages.environments.model import Lock, Target
 from nuages.errors import CheckError, ReleaseError
 from nuages.hosts.transport import Transport
 from nuages.project.model import Project
-from nuages.release.build import Build, build_id, build_release
+from nuages.release.build import Build, Order, build_id, build_release
 from nuages.settings.configuration import Configuration, process_environment
 from nuages.settings.model import Finding
 from nuages.settings.overlay import tls_of
@@ -105,6 +115,7 @@ def _from_release(request: Request, topology: Topology, live: Live, lead: Transp
         "bind": topology.bind,
         "trusted_proxies": trusted_proxies(topology),
         "tls": tls_of(topology),
+        **services_of(topology),
         **sizes_of(topology),
     }
     return Prepared(build, {**policy, **today})
@@ -186,10 +197,17 @@ def _build(work: Work, inspected: Inspected) -> Prepared:
         **project.files.selectors,
         **_placeholders(work.config, tuple(generated["SECRET_KEY"])),
     }
-    files = tuple(work.config.files)
-    build = build_release(project, inspected.source, live.layout, id_, policy, environ, work.here, work.progress, files)
+    bytecode = _series(project.environment.python.version) == _series(
+        live.machine.python_version or project.environment.python.version
+    )
+    order = Order(project, inspected.source, work.store, live.layout, policy, environ, dict(work.config.files), bytecode)
+    build = build_release(order, id_, work.here, work.progress)
     now = {"commit": inspected.source.commit, "branch": inspected.source.branch, "dirty": inspected.source.dirty}
     return Prepared(replace(build, manifest={**build.manifest, **now}), policy, project)
+
+
+def _series(version: str) -> str:
+    return version.rpartition(".")[0]
 
 
 def _generated_names(project: Project) -> dict[str, list[str]]:

@@ -46,7 +46,15 @@ def descriptions_of(placement: Placement, web: Iterable[Description]) -> tuple[D
         *database(services.database).describe(placement),
         *cache(services.cache, machine).describe(placement),
         *supervisor(topology.supervisor).describe(placement),
-        *web,
+        *(web or _http_only(placement)),
     ]
     ports = tuple(port for description in own for port in description.ports)
     return (*describe_base(placement, ports), *own)
+
+
+def _http_only(placement: Placement) -> tuple[Description, ...]:
+    from nuages.components.contract import Certificate
+    from nuages.components.proxy.nginx import Nginx
+
+    proxy = Nginx()
+    return (*proxy.host(placement), proxy.site(placement, Certificate()))

@@ -9,6 +9,7 @@ from functools import partial
 from nuages.engine.inspecting import Work
 from nuages.engine.model import Seat
 from nuages.engine.prepare import Prepared, lock_for
+from nuages.environments.model import Environment
 from nuages.hosts import together
 from nuages.hosts.transport import Transport
 from nuages.project.model import Project
@@ -37,30 +38,41 @@ def _send(made: Build, project: Project, work: Work, seat: Seat) -> Build:
     from nuages.environments.target import target_key
     from nuages.release.shipping import ship_build
 
-    live, topology = seat.live, work.topology
-    layout, host = live.layout, seat.transport
+    live, host = seat.live, seat.transport
     target, lock = lock_for(work, project, live.machine)
-    environment = str(layout.venvs / target_key(lock))
-    build = replace(made, manifest={**made.manifest, "environment": environment, "venv": target_key(lock)})
-    if build.id in live.builds and target_key(lock) in live.venvs:
-        return replace(build, path=layout.build(build.id))
+    there = live.manifest or {}
+    if there.get("build") == made.id and there.get("venv") == target_key(lock):
+        now = {name: made.manifest.get(name) for name in ("commit", "branch", "dirty")}
+        return Build(made.id, live.layout.build(made.id), {**there, **now})
     progress = partial(_tell, work, live.host.name)
     pieces = gather(work.here, lock, target, progress)
-    store, journal = layout / "store", str(layout.journal)
-    place_environment(
+    layout, cores = live.layout, live.machine.cores
+    account = work.topology.account if live.site else ""
+    environment = place_environment(
         work.here,
         host,
         lock,
         pieces,
         target,
         layout.venvs,
-        store,
-        topology.account,
+        layout / "store",
+        account,
         progress,
-        cores=live.machine.cores,
-        journal=journal,
+        cores=cores,
+        journal=str(layout.journal),
     )
-    return ship_build(build, host, layout, progress)
+    return ship_build(_moved(made, environment), host, layout, progress, account=account, cores=cores)
+
+
+def _moved(build: Build, environment: Environment) -> Build:
+    """With the environment that it runs in there."""
+    there = {
+        "environment": environment.path,
+        "venv": environment.key,
+        "python": environment.python.version,
+        "versions": dict(environment.lock.versions),
+    }
+    return replace(build, manifest={**build.manifest, **there})
 
 
 def _tell(work: Work, name: str, line: str) -> None:
