@@ -930,18 +930,24 @@ def write(steps, journal):
 
 
 def _still_theirs(steps, dir):
-    """A client that slept through the end of its lease must not write over what its successor did."""
+    """A client that slept through the end of its lease must not write over what its successor did. Where several hosts
+    are one deploy, the lock is on the first of them only; the others never heard of the token."""
     token = next((step["deploy"] for step in steps if step.get("deploy")), "")
     path = os.path.join(dir, "lock.json")
     holder = read_json(path) or {}
-    if token and holder.get("token") != token:
+    mine = holder.get("token") == token
+    if token and not mine and (holder or _once_held(dir, token)):
         who = holder.get("owner", {}).get("user")
         hint = "%s holds it now" % who if who else "it ended by itself, or was broken (nuages audit tells)"
         say("failed", step=1, text=steps[0]["text"], what="this deploy's lock is gone", detail="", hint=hint, undone=[])
         return False
-    if token:
+    if token and mine:
         write_file(path, json.dumps({**holder, "steps": holder.get("steps", 0) + len(steps)}))
     return True
+
+
+def _once_held(dir, token):
+    return any(line.get("deploy") == token for line in read_audit(os.path.join(dir, "audit.jsonl"), 50))
 
 
 if __name__ == "__main__":

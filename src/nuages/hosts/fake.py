@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import fnmatch
 import hashlib
 import json
 import posixpath
 import time
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from nuages.errors import CommandError, HostError
@@ -28,10 +30,15 @@ class Entry:
     mode: int = 0o644
     target: str = ""
     folder: bool = False
+    owner: str = ""  # "": whoever wrote it, root on a server
+    group: str = ""
 
     @property
     def text(self) -> str:
         return self.content.decode()
+
+    def of(self, owner: str | None, group: str | None, mode: int) -> Entry:
+        return replace(self, owner=owner or self.owner, group=group or self.group, mode=mode)
 
 
 @dataclass
@@ -95,6 +102,8 @@ class FakeTransport:
     transport) fail. `status` is what the supervisor says of itself; None: it is not there.
     """
 
+    remote = False
+
     def __init__(
         self,
         files: Mapping[str, str] | None = None,
@@ -113,6 +122,7 @@ class FakeTransport:
         self.fail_at = fail_at
         self.commands: list[Command] = []
         self.steps: list[str] = []  # texts of the steps that were begun
+        self.confirmed = 0  # fresh logins
 
     def run(self, command: Command, progress: Progress | None = None) -> Result:
         self.commands.append(command)
@@ -151,6 +161,33 @@ class FakeTransport:
             progress({"event": "done", "step": number, "text": step["text"], "seconds": 0.0})
             done.append(step)
 
+    @contextlib.contextmanager
+    def scratch(self, files: Mapping[str, str], links: Mapping[str, str] | None = None, owner: str = "") -> Iterator[str]:
+        path = f"/scratch/{len(self.commands)}"
+        for name, text in files.items():
+            self.disk.place(f"{path}/{name}", Entry(text.encode(), 0o600, owner=owner))
+        for name, target in (links or {}).items():
+            self.disk.place(f"{path}/{name}", Entry(mode=0o777, target=target, owner=owner))
+        yield path
+        self.disk.remove(path)
+
+    def ship(self, pieces: Mapping[str, Path], store: str, progress: Progress) -> int:
+        sent = 0
+        for digest, source in pieces.items():
+            place = f"{store}/{digest[:2]}/{digest}"
+            if place not in self.disk.entries:
+                self.disk.place(place, Entry(source.read_bytes()))
+                sent += len(self.disk.entries[place].content)
+        return sent
+
+    def confirm(self) -> None:
+        self.confirmed += 1
+
+    def execute(
+        self, argv: tuple[str, ...], env: Mapping[str, str], cwd: str = "", user: str = "", *, terminal: bool = True
+    ) -> int:
+        return self.run(Command(tuple(argv), env=dict(env), cwd=cwd, user=user)).status
+
     # --- reads -----------------------------------------------------------------------------------------------
 
     def _answer(self, kind: str, **arguments: Any) -> Any:
@@ -159,8 +196,13 @@ class FakeTransport:
     def _read_json(self, path: str) -> Any:
         return self.disk.json(path)
 
+    def _read_text(self, path: str, limit: int = 1 << 20) -> str | None:
+        text = self.disk.read(path)
+        return text if text is None else text[limit:] if limit < 0 else text[:limit]
+
     def _read_host(self) -> Mapping[str, Any]:
-        return {"platform": "linux", **self.host}
+        system = {"os": "debian", "os_version": "13", "arch": "x86_64", "libc": "glibc 2.41", "ssh_port": 22, "ssh_ports": [22]}
+        return {"platform": "linux", "hostname": self.name, "uid": 0, **system, **self.host}
 
     def _read_free_port(self, after: int, bind: str = "127.0.0.1") -> dict[str, int]:
         return {"port": after}
@@ -169,7 +211,8 @@ class FakeTransport:
         return None if self.status is None else {"status": 0, "stdout": json.dumps(self.status), "stderr": ""}
 
     def _read_command(self, argv: list[str], **how: Any) -> dict[str, Any]:
-        result = self.run(Command(tuple(argv), env=how.get("env") or {}, cwd=how.get("cwd") or ""))
+        command = Command(tuple(argv), env=how.get("env") or {}, cwd=how.get("cwd") or "", user=how.get("user", ""))
+        result = self.run(command)
         return {"status": result.status, "stdout": result.stdout, "stderr": result.stderr}
 
     def _read_files(self, paths: list[str]) -> dict[str, Any]:
@@ -186,16 +229,52 @@ class FakeTransport:
 
     def _read_lock(self, path: str, token: str, owner: Mapping[str, Any], seconds: float) -> dict[str, Any]:
         holder = self.disk.json(path) or {}
-        if holder.get("expires", 0) > time.time():
-            return {"holder": holder}
+        if holder.get("token") != token and holder.get("expires", 0) > time.time():
+            return {"holder": holder, "writing": False}
         mine = {"token": token, "owner": owner, "since": time.time(), "expires": time.time() + seconds}
         self.disk.place(path, Entry(json.dumps(mine).encode()))
+        self._audit(path, "taken", mine)
         return {"taken": True}
 
-    def _read_unlock(self, path: str, token: str) -> dict[str, Any]:
-        if (self.disk.json(path) or {}).get("token") == token:
+    def _read_locked(self, path: str) -> dict[str, Any]:
+        holder = self.disk.json(path)
+        holds = {"holder": holder, "writing": False, "holds": holder["expires"] > time.time()} if holder else {}
+        return {**holds, "now": time.time()}
+
+    def _read_renew(self, path: str, token: str, seconds: float) -> dict[str, Any]:
+        holder = self.disk.json(path) or {}
+        if holder.get("token") != token:
+            return {"held": False}
+        self.disk.place(path, Entry(json.dumps({**holder, "expires": time.time() + seconds}).encode()))
+        return {"held": True}
+
+    def _read_break_lock(self, path: str, who: Mapping[str, Any]) -> dict[str, Any]:
+        holder = self.disk.json(path)
+        if not holder:
+            return {}
+        self.disk.remove(path)
+        self._audit(path, "broken", {**holder, "owner": who}, held_by=holder["owner"].get("user", ""))
+        return {"broken": holder}
+
+    def _read_unlock(self, path: str, token: str, outcome: str = "") -> dict[str, Any]:
+        holder = self.disk.json(path) or {}
+        if holder.get("token") == token:
             self.disk.remove(path)
+            self._audit(path, "released", holder, outcome=outcome)
         return {}
+
+    def _audit(self, lock: str, event: str, holder: Mapping[str, Any], **more: Any) -> None:
+        owner = holder.get("owner", {})
+        told = {"who": owner.get("user", ""), "what": owner.get("what", ""), "reason": owner.get("reason", "")}
+        line = {"at": "", "event": event, "deploy": holder["token"], **told, **more}
+        path = f"{posixpath.dirname(lock)}/audit.jsonl"
+        self.disk.place(path, Entry(((self.disk.read(path) or "") + json.dumps(line) + "\n").encode()))
+
+    def _read_audit(self, path: str, limit: int = 100) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in (self.disk.read(path) or "").splitlines()[-limit:]]
+
+    def _read_cancel(self, journal: str) -> dict[str, bool]:
+        return {"stopped": False}
 
     def _read_site(self, dir: str) -> dict[str, Any]:  # noqa: A002
         disk = self.disk
@@ -250,14 +329,47 @@ class FakeTransport:
         line = {"at": "", "deploy": step.get("deploy", ""), "step": step["text"], "state": state, **more}
         self.disk.place(journal, Entry(((self.disk.read(journal) or "") + json.dumps(line) + "\n").encode()))
 
-    def _write_mkdir(self, path: str, mode: int = 0o755) -> None:
-        self.disk.place(path, Entry(mode=mode, folder=True))
+    def _write_mkdir(self, path: str, mode: int = 0o755, owner: str | None = None, group: str | None = None) -> None:
+        self.disk.place(path, Entry(mode=mode, folder=True, owner=owner or "", group=group or ""))
 
-    def _write_file(self, path: str, content: str, mode: int = 0o644, encoding: str = "utf-8", only: str | None = None) -> None:
+    def _write_chown(
+        self, path: str, owner: str | None = None, group: str | None = None, mode: int | None = None, recursive: bool = False
+    ) -> None:
+        exact = self.disk.resolve(path)
+        for place, entry in list(self.disk.entries.items()):
+            if place == exact or (recursive and place.startswith(exact + "/")):
+                kept = entry.mode if mode is None or place != exact else mode
+                self.disk.entries[place] = entry.of(owner, group, kept)
+
+    def _write_assemble(self, store: str, to: str, entries: list[Any] | Mapping[str, str]) -> None:
+        if isinstance(entries, Mapping):
+            listed = self.disk.json(f"{store}/{entries['piece'][:2]}/{entries['piece']}")
+            self._write_assemble(store, to, listed)
+            return
+        self.disk.place(to, Entry(mode=0o755, folder=True))
+        for name, kind, what, mode in entries:
+            if kind == "f" and f"{store}/{what[:2]}/{what}" not in self.disk.entries:
+                raise CommandError(f"piece {what[:12]} is not in the store", where=self.name)
+            content = self.disk.entries[f"{store}/{what[:2]}/{what}"].content if kind == "f" else b""
+            self.disk.place(f"{to}/{name}", Entry(content, mode, target=what if kind == "l" else "", folder=kind == "d"))
+
+    def _write_sweep(self, store: str) -> None:
+        """Nothing: this disk has no hard links to count."""
+
+    def _write_file(
+        self,
+        path: str,
+        content: str,
+        mode: int = 0o644,
+        encoding: str = "utf-8",
+        only: str | None = None,
+        owner: str | None = None,
+        group: str | None = None,
+    ) -> None:
         if only is not None and self.disk.read(path) != only:
             return
         data = base64.b64decode(content) if encoding == "base64" else content.encode()
-        self.disk.place(path, Entry(data, mode))
+        self.disk.place(path, Entry(data, mode, owner=owner or "", group=group or ""))
 
     def _write_symlink(self, path: str, target: str) -> None:
         self.disk.place(path, Entry(mode=0o777, target=target))
@@ -267,9 +379,9 @@ class FakeTransport:
             if only is None or self.disk.read(path) == only:
                 self.disk.remove(path)
 
-    def _write_copy(self, path: str, to: str) -> None:
+    def _write_copy(self, path: str, to: str, owner: str | None = None, group: str | None = None) -> None:
         for name, entry in self.disk.under(path).items():
-            self.disk.place(f"{to}/{name}", entry)
+            self.disk.place(f"{to}/{name}", entry.of(owner, group, entry.mode))
 
     def _write_union(self, path: str, to: str) -> None:
         self._write_copy(path, to)
@@ -281,7 +393,7 @@ class FakeTransport:
 
     def _write_run(self, argv: list[str], **how: Any) -> None:
         env, timeout = how.get("env") or {}, how.get("timeout", 600)
-        command = Command(tuple(argv), env=env, cwd=how.get("cwd") or "", timeout=timeout)
+        command = Command(tuple(argv), env=env, cwd=how.get("cwd") or "", timeout=timeout, user=how.get("user", ""))
         result = self.run(command)
         if not result.ok:
             what = f"{posixpath.basename(argv[0])} ended with {result.status}"
