@@ -6,6 +6,7 @@ import difflib
 from typing import TypeVar
 
 from nuages.components.appserver import AppServer
+from nuages.components.appserver.granian import Granian
 from nuages.components.appserver.gunicorn import Gunicorn
 from nuages.components.appserver.own import OwnCommand
 from nuages.components.cache import Cache
@@ -18,16 +19,20 @@ from nuages.components.contract import Machine
 from nuages.components.database import Database
 from nuages.components.database.none import NoDatabase, Sqlite
 from nuages.components.database.postgresql import PostgreSQL
+from nuages.components.proxy import Proxy
+from nuages.components.proxy.nginx import Nginx
 from nuages.components.supervisor import Supervisor
 from nuages.components.supervisor.embedded import Embedded
+from nuages.components.supervisor.systemd import Systemd
 from nuages.errors import TopologyError
 
 
 T = TypeVar("T")
 
-APP_SERVERS: dict[str, type[AppServer]] = {"gunicorn": Gunicorn, "own": OwnCommand}
-SUPERVISORS: dict[str, type[Supervisor]] = {"embedded": Embedded}
+APP_SERVERS: dict[str, type[AppServer]] = {"granian": Granian, "gunicorn": Gunicorn, "own": OwnCommand}
+SUPERVISORS: dict[str, type[Supervisor]] = {"embedded": Embedded, "systemd": Systemd}
 DATABASES: dict[str, type[Database]] = {"postgresql": PostgreSQL, "sqlite": Sqlite, "none": NoDatabase}
+PROXIES: dict[str, type[Proxy]] = {"nginx": Nginx}
 CACHES: dict[str, type[Cache]] = {"valkey": Valkey, "redis": Redis, "memcached": Memcached, "none": NoCache}
 
 
@@ -41,6 +46,10 @@ def supervisor(name: str) -> Supervisor:
 
 def database(name: str) -> Database:
     return _find(DATABASES, name, "services.database")()
+
+
+def proxy(name: str) -> Proxy:
+    return _find(PROXIES, name, "services.proxy")()
 
 
 def cache(name: str, machine: Machine) -> Cache:

@@ -71,6 +71,8 @@ def with_forwarded(scope, environ, trusted, id_):
             secure = scheme == "https"
             scope["scheme"] = ("wss" if secure else "ws") if scope["type"] == "websocket" else scheme
         scope["client"] = (environ["REMOTE_ADDR"], (scope.get("client") or ("", 0))[1])
+        if "SERVER_NAME" in environ:
+            scope["server"] = (environ["SERVER_NAME"], int(environ["SERVER_PORT"]))
     return scope
 
 

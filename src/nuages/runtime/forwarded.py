@@ -54,6 +54,8 @@ class Forwarded:
         scheme = environ.get("HTTP_X_FORWARDED_PROTO", "").rpartition(",")[2].strip()
         if scheme in ("http", "https"):
             environ["wsgi.url_scheme"] = scheme
+        if not environ.get("REMOTE_ADDR"):
+            name_server(environ)
         client = self.client_in(environ.get("HTTP_X_FORWARDED_FOR", ""))
         if client:
             environ["REMOTE_ADDR"] = client
@@ -69,3 +71,11 @@ class Forwarded:
             if not self._trusts(text):
                 return text
         return ""
+
+
+def name_server(environ):
+    """Over a unix socket servers name the socket's path, and port 0: what was asked is in Host."""
+    name, colon, port = environ.get("HTTP_HOST", "").rpartition(":")
+    if not colon or not port.isdigit():
+        name, port = environ.get("HTTP_HOST", ""), "443" if environ.get("wsgi.url_scheme") == "https" else "80"
+    environ["SERVER_NAME"], environ["SERVER_PORT"] = name or "localhost", port

@@ -10,6 +10,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from nuages_runtime.proof import prove_worker as post_worker_init  # noqa: F401
 from nuages_runtime.proof import read_policy
+from nuages_runtime.watch import begin as _watch
 
 
 _policy = read_policy()
@@ -30,8 +31,10 @@ def _worker_class():
     return "uvicorn_worker.UvicornWorker" if find_spec("uvicorn_worker") else "uvicorn.workers.UvicornWorker"
 
 
-# The socket comes from the keeper by LISTEN_FDS, which wins; `bind` counts where somebody starts this by hand.
-bind = "%s:%s" % (_policy.get("bind", "127.0.0.1"), _policy.get("port") or 8000)
+# On servers a unix socket behind the proxy. Here it comes from the keeper by LISTEN_FDS, which wins; the address counts
+# where somebody starts this by hand.
+_socket = os.environ.get("NUAGES_SOCKET")
+bind = "unix:" + _socket if _socket else "%s:%s" % (_policy.get("bind", "127.0.0.1"), _policy.get("port") or 8000)
 workers = _number("NUAGES_WORKERS", "workers", 2)
 # Of clients, slow ones too; NUAGES_THREADS of them at a time are let into the project (nuages_runtime.slots).
 threads = 1 if _policy.get("interface") == "asgi" else max(512, _number("NUAGES_THREADS", "threads", 32))
@@ -52,3 +55,7 @@ limit_request_fields = 100
 limit_request_field_size = 16380
 proc_name = "%s v%s" % (_policy.get("site", "nuages"), _policy.get("number", "0"))
 logger_class = "nuages_runtime.request_log.RequestLog"
+
+
+def post_fork(server, worker):
+    _watch()

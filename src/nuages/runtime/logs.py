@@ -113,6 +113,13 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(row, default=str, ensure_ascii=False)
 
 
+class Known(logging.Filter):
+    """Leaves out Granian's advice on threads: how many there are is chosen from the database's connections."""
+
+    def filter(self, record):
+        return "Configuration allows spawning up to" not in str(record.msg)
+
+
 def _telling(record):
     return bool(record.exc_info) and record.name not in TERSE
 

@@ -26,7 +26,25 @@ def prove_worker(worker):
         return  # a respawned or recycled worker of a generation that has proved itself
     policy = read_policy()
     write_report(directory, ask_aside(worker, policy))
-    wait_for_go(worker, os.path.join(directory, "go"))
+    if not os.environ.get("NUAGES_SOCKET"):  # a socket of its own may be accepted on: no proxy looks at it yet
+        wait_for_go(worker, os.path.join(directory, "go"))
+
+
+def prove_callable(application):
+    """The same for a server whose workers have no such hook; called while the worker loads."""
+    directory = os.environ.get("NUAGES_PROOF")
+    if directory and not os.path.exists(os.path.join(directory, "go")):
+        write_report(directory, ask_aside(Loaded(application), read_policy()))
+
+
+class Loaded:
+    """Stands where Gunicorn's worker would."""
+
+    def __init__(self, application):
+        self.wsgi = application
+
+    def notify(self):
+        pass
 
 
 def wait_for_go(worker, go):

@@ -25,7 +25,8 @@ class OwnCommand(AppServer):
         line = next(p["command"] for p in placement.manifest["processes"] if p["kind"] == "web")
         health = topology.health
         options = ("--path", health.path, "--host", host, "--expect", health.expect, "--within", f"{health.within:g}")
-        relay = str(layout / "keeper" / "current" / "relay.py")
+        relay = f"{placement.build.path}/runtime/nuages_runtime/relay.py"
+        socket = ("--socket", "{socket}") if topology.remote else ()
         bin_dir = f"{placement.manifest['environment']}/bin"
         return ProcessSpec(
             name="web",
@@ -35,6 +36,7 @@ class OwnCommand(AppServer):
                 "-I",
                 "-S",
                 relay,
+                *socket,
                 *options,
                 "--drain",
                 f"{topology.drain:g}",

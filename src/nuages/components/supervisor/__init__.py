@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
-from nuages.components.contract import Machine, Placement, ProcessSpec
+from nuages.components.contract import Description, Machine, Placement, ProcessSpec
 from nuages.hosts.command import Command
 from nuages.release.layout import Layout
 
@@ -26,3 +26,6 @@ class Supervisor(Protocol):
 
     def ask(self, layout: Layout, machine: Machine, *words: str, timeout: float = 60) -> Command:
         """A command to the supervisor: ensure, status, start, prove, switch, drain-wait, discard, stop, down, upgrade."""
+
+    def describe(self, placement: Placement) -> tuple[Description, ...]:
+        """What should lie on a server for it; nothing where it needs no more than its programs."""

@@ -6,13 +6,13 @@ docs/decisions/0002 weighs it against circus, honcho and supervisord.
 from __future__ import annotations
 
 import hashlib
-import shlex
 from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
 
-from nuages.components.contract import Machine, Placement, ProcessSpec
+from nuages.components.contract import Description, Machine, Placement, ProcessSpec
 from nuages.components.supervisor import Supervisor
+from nuages.components.supervisor.commands import background
 from nuages.hosts.command import Command
 from nuages.release.layout import Layout
 
@@ -34,8 +34,7 @@ class Embedded(Supervisor):
     overlaps: ClassVar[bool] = True
 
     def processes(self, placement: Placement) -> tuple[ProcessSpec, ...]:
-        background = [p for p in placement.manifest["processes"] if p["kind"] in ("worker", "scheduler")]
-        return tuple(_background(placement, p) for p in background)
+        return background(placement)
 
     def spec(self, placement: Placement, generation: str, processes: tuple[ProcessSpec, ...]) -> dict[str, Any]:
         return {
@@ -49,36 +48,5 @@ class Embedded(Supervisor):
         program = str(layout / "keeper" / "current" / "ctl.py")
         return Command((machine.python, "-I", "-S", program, str(layout.dir), *words), timeout=timeout)
 
-
-def _background(placement: Placement, process: dict[str, Any]) -> ProcessSpec:
-    """A Procfile line is a shell's line; `exec` lets signals reach the program itself."""
-    name, kind = process["name"], process["kind"]
-    wanted = placement.scale.get(name, placement.topology.scale.get(name, 1))
-    bin_dir = f"{placement.manifest['environment']}/bin"
-    return ProcessSpec(
-        name=name,
-        kind=kind,
-        argv=("/bin/sh", "-c", _exec(process["command"])),
-        env={
-            **placement.env,
-            "PATH": f"{bin_dir}:/usr/local/bin:/usr/bin:/bin",
-            "VIRTUAL_ENV": str(placement.manifest["environment"]),
-        },
-        cwd=placement.policy["manage_dir"],
-        log=str(placement.layout.logs / f"{name}.log"),
-        instances=min(1, wanted) if kind == "scheduler" else wanted,
-        drain=placement.topology.drain,
-        start_timeout=placement.topology.health.within,
-    )
-
-
-def _exec(line: str) -> str:
-    """`exec` before a simple command; a line that uses the shell's own syntax is left to the shell."""
-    try:
-        words = shlex.split(line)
-    except ValueError:
-        return line
-    simple = (
-        words and not any(c in line for c in ";|&<>`\n") and "=" not in words[0] and words[0] not in ("cd", "exec", "export", ".")
-    )
-    return f"exec {line}" if simple else line
+    def describe(self, placement: Placement) -> tuple[Description, ...]:
+        return ()

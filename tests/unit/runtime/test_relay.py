@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 
-RELAY = Path(__file__).parents[3] / "src" / "nuages" / "keeper" / "relay.py"
+RELAY = Path(__file__).parents[3] / "src" / "nuages" / "runtime" / "relay.py"
 SERVER = """
 import http.server, os, time
 class Page(http.server.BaseHTTPRequestHandler):

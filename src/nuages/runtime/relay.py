@@ -1,7 +1,7 @@
-"""relay.py OPTIONS -- COMMAND: a web command of the project's own, on the socket that outlives it.
+"""relay.py OPTIONS -- COMMAND: a web command of the project's own, on the socket that outlives it. Stands alone.
 
 The command gets a free port in $PORT. It is asked over HTTP before anything is accepted, and connections from the held
-socket are passed on as they are. On SIGTERM nothing new is accepted; connections at rest (the last bytes went to the
+socket (on servers: from the unix socket of --socket) are passed on as they are. On SIGTERM nothing new is accepted; connections at rest (the last bytes went to the
 client) are closed, those under way may end within the drain; then the command is ended.
 """
 
@@ -27,7 +27,7 @@ class Relay:
     def __init__(self, options):
         self.options = options
         self.proof = os.environ.get("NUAGES_PROOF", "")
-        self.listener = socket.socket(fileno=FIRST_FD)
+        self.listener = None if options.socket else socket.socket(fileno=FIRST_FD)
         self.port = free_port()
         self.open = set()
         self.child = None
@@ -70,6 +70,10 @@ class Relay:
         return not kind
 
     def may_accept(self):
+        """No proxy looks at a unix socket of its own before the switch."""
+        return bool(self.options.socket) or self.was_proved()
+
+    def was_proved(self):
         return os.path.exists(os.path.join(self.proof, "go"))
 
     # --- passing on ----------------------------------------------------------------------------------------
@@ -79,12 +83,17 @@ class Relay:
         loop = asyncio.get_running_loop()
         for name in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(name, ended.set)
-        server = await asyncio.start_server(self.accept, sock=self.listener, limit=CHUNK)
+        server = await self.listen()
         watch = asyncio.ensure_future(self.watch_child(ended))
         await ended.wait()
         watch.cancel()
         server.close()
         await self.drain()
+
+    async def listen(self):
+        if self.listener is not None:
+            return await asyncio.start_server(self.accept, sock=self.listener, limit=CHUNK)
+        return await asyncio.start_unix_server(self.accept, path=self.options.socket, limit=CHUNK, backlog=2048)
 
     async def watch_child(self, ended):
         while self.child.poll() is None:  # noqa: ASYNC110 - a child of another loop's making has no event
@@ -179,6 +188,7 @@ def free_port():
 
 def parse(arguments):
     parser = argparse.ArgumentParser(prog="relay")
+    parser.add_argument("--socket", default="")
     parser.add_argument("--path", default="/")
     parser.add_argument("--host", default="localhost")
     parser.add_argument("--expect", default="2xx,3xx")
@@ -192,7 +202,7 @@ def main():
     relay = Relay(parse(sys.argv[1:]))
     relay.start()
     signal.signal(signal.SIGTERM, lambda *_args: sys.exit(0))
-    proved = relay.may_accept()
+    proved = relay.was_proved()
     try:
         if not relay.wait_for_port() or not (proved or relay.ask()):
             return 1
