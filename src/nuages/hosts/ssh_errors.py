@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from nuages.errors import HostError
 from nuages.hosts.ssh_options import Login
@@ -15,9 +15,6 @@ LOST = re.compile(
     r"Timeout, server .* not responding|client_loop: send disconnect|Connection to .* closed by|Connection reset by|"
     r"Broken pipe|read from master failed|Shared connection to .* closed"
 )
-CONNECT = re.compile(r"connect to host (\S+) port (\d+): (.+)")
-UNKNOWN_NAME = re.compile(r"Could not resolve hostname (\S+?):? (.+)")
-DENIED = re.compile(r"Permission denied \(([^)]*)\)")
 OFFENDING = re.compile(r"Offending (\S+) key in (.+):(\d+)")
 KEY_SHOWN = re.compile(r"Server host key: (\S+) (SHA256:\S+)")
 OFFERED = re.compile(r"Offering public key: (.+)")
@@ -30,24 +27,25 @@ def explain(
 ) -> HostError:
     """`begun`: the agent had answered something. `writing`: steps were being carried out."""
     name = login.host.name
-    detail = tail(errors)
-    for said in words:
-        if said == "no python":
-            hint = f"on Debian and Ubuntu: {login.typed('apt-get install -y python3')}"
-            return HostError("there is no python3 on the host, and Nuages needs 3.9 or newer", where=name, hint=hint)
-        if said == "no sudo":
-            what = "this login is not root's, and there is no sudo on the host"
-            return HostError(what, where=name, hint="log in as root, or install sudo and let this user use it")
-    if begun and status in (LOST_STATUS, -15, -9):
-        return lost(name, detail, writing=writing)
-    found = _of_connection(login, errors, name) or _of_sudo(login, errors, name)
-    if found:
-        return found
-    if LOST.search(errors) or status == LOST_STATUS:
-        return lost(name, detail, writing=writing)
-    if "No space left on device" in errors:
-        return full(name)
-    return HostError("the agent ended early", where=name, detail=detail)
+    found = None
+    if not begun:
+        found = _of_start(login, words) or _of_connection(login, errors, name) or _of_sudo(login, errors, name)
+    if found is None and "No space left on device" in errors:
+        found = HostError("the disk is full", where=name, hint="free some space on the host and run the same command again")
+    if found is None and (LOST.search(errors) or status in (LOST_STATUS, -15, -9)):
+        found = lost(name, tail(errors), writing=writing)
+    return found or HostError("the agent ended early", where=name, detail=tail(errors))
+
+
+def _of_start(login: Login, words: Iterable[str]) -> HostError | None:
+    name = login.host.name
+    if "no python" in words:
+        hint = f"on Debian and Ubuntu: {login.typed('apt-get install -y python3')}"
+        return HostError("there is no python3 on the host, and Nuages needs 3.9 or newer", where=name, hint=hint)
+    if "no sudo" in words:
+        what = "this login is not root's, and there is no sudo on the host"
+        return HostError(what, where=name, hint="log in as root, or install sudo and let this user use it")
+    return None
 
 
 def lost(name: str, detail: str = "", *, writing: bool) -> HostError:
@@ -55,36 +53,36 @@ def lost(name: str, detail: str = "", *, writing: bool) -> HostError:
     return HostError("the connection was lost", where=name, detail=detail, hint=hint)
 
 
-def full(name: str) -> HostError:
-    return HostError("the disk is full", where=name, hint="free some space on the host and run the same command again")
-
-
 def tail(errors: str, lines: int = 4) -> str:
     return "\n".join([line.strip() for line in errors.splitlines() if line.strip()][-lines:])
 
 
 def _of_connection(login: Login, errors: str, name: str) -> HostError | None:
-    if match := UNKNOWN_NAME.search(errors):
-        hint = "give its address in nuages.toml (hosts), or a Host entry in ~/.ssh/config"
-        return HostError(f"no address is known for {match[1]}", where=name, hint=hint, detail=match[2].strip())
-    if "REMOTE HOST IDENTIFICATION HAS CHANGED" in errors:
-        return _changed(login, errors, name)
-    if "Host key verification failed" in errors or "host key is known for" in errors:
-        return _unknown(login, name)
-    if match := CONNECT.search(errors):
-        return _unreachable(match[1], match[2], match[3].strip(), name)
-    if re.search(r"timed out during banner exchange|Connection timed out", errors):
-        return _unreachable(login.target, str(login.host.port or 22), "timed out", name)
-    if "kex_exchange_identification" in errors:
-        hint = "is that port sshd's? It may also be refusing for a while (MaxStartups, fail2ban)"
-        return HostError("the host closed the connection before the login", where=name, detail=tail(errors), hint=hint)
-    if (match := DENIED.search(errors)) or "Too many authentication failures" in errors:
-        return denied(login, match[1] if match else "too many keys were offered", name)
-    if match := re.search(
-        r"Load key \"?(.+?)\"?: (.+)|Bad owner or permissions on (\S+)|Can't open user config file (.+?):", errors
-    ):
-        return HostError(match[0].strip(), where=name)
+    """The first of these that ssh speaks of."""
+    kinds: tuple[tuple[str, Callable[[re.Match[str]], HostError]], ...] = (
+        (r"Could not resolve hostname (\S+?):? (.+)", lambda m: _unknown_name(m[1], m[2].strip(), name)),
+        (r"REMOTE HOST IDENTIFICATION HAS CHANGED", lambda _m: _changed(login, errors, name)),
+        (r"Host key verification failed|host key is known for", lambda _m: _unknown(login, name)),
+        (r"connect to host (\S+) port (\d+): (.+)", lambda m: _unreachable(m[1], m[2], m[3].strip(), name)),
+        (r"timed out", lambda _m: _unreachable(login.target, str(login.host.port or 22), "Connection timed out", name)),
+        (r"kex_exchange_identification", lambda _m: _closed(errors, name)),
+        (r"Permission denied \(([^)]*)\)|(Too many authentication failures)", lambda m: denied(login, m[1] or m[2], name)),
+        (r"Bad owner or permissions on .+|Can't open user config file .+", lambda m: HostError(m[0].strip(), where=name)),
+    )
+    for pattern, made in kinds:
+        if match := re.search(pattern, errors):
+            return made(match)
     return None
+
+
+def _unknown_name(host: str, why: str, name: str) -> HostError:
+    hint = "give its address in nuages.toml (hosts), or a Host entry in ~/.ssh/config"
+    return HostError(f"no address is known for {host}", where=name, hint=hint, detail=why)
+
+
+def _closed(errors: str, name: str) -> HostError:
+    hint = "is that port sshd's? It may also be refusing for a while (MaxStartups, fail2ban)"
+    return HostError("the host closed the connection before the login", where=name, detail=tail(errors), hint=hint)
 
 
 def _unreachable(target: str, port: str, why: str, name: str) -> HostError:
