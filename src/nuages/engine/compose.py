@@ -10,7 +10,7 @@ from typing import Any
 
 from nuages.components.contract import Description, Placement
 from nuages.components.registry import app_server, supervisor
-from nuages.components.supervisor.embedded import keeper_version
+from nuages.components.supervisor import version_of
 from nuages.engine.model import UNSIGNED, Desired, Live, Seat, Signature
 from nuages.engine.services import descriptions_of, exports_of
 from nuages.release.build import Build
@@ -48,7 +48,7 @@ def compose(
         placement=placement,
         config=config,
         supervisor=keeper,
-        programs=keeper_version(),
+        programs=version_of(keeper.programs) if keeper.programs else "",
         release=_release(number, build, identity, signature),
         environ=environ,
         generation=generation,

@@ -5,12 +5,23 @@ An alternative answers with commands; each prints one JSON object and ends with 
 
 from __future__ import annotations
 
+import hashlib
+from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 from nuages.components.contract import Description, Machine, Placement, ProcessSpec
 from nuages.hosts.command import Command
 from nuages.release.layout import Layout
+
+
+@cache
+def version_of(programs: Path) -> str:
+    """Of a folder of programs of ours: a digest of names and contents."""
+    total = hashlib.sha256()
+    for path in sorted(programs.glob("*.py")):
+        total.update(path.name.encode() + b"\0" + path.read_bytes())
+    return total.hexdigest()[:12]
 
 
 class Supervisor(Protocol):

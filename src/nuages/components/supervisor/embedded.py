@@ -5,13 +5,11 @@ docs/decisions/0002 weighs it against circus, honcho and supervisord.
 
 from __future__ import annotations
 
-import hashlib
-from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
 
 from nuages.components.contract import Description, Machine, Placement, ProcessSpec
-from nuages.components.supervisor import Supervisor
+from nuages.components.supervisor import Supervisor, version_of
 from nuages.components.supervisor.commands import background
 from nuages.hosts.command import Command
 from nuages.release.layout import Layout
@@ -20,12 +18,8 @@ from nuages.release.layout import Layout
 KEEPER = Path(__file__).parent.parent.parent / "keeper"
 
 
-@cache
 def keeper_version() -> str:
-    total = hashlib.sha256()
-    for path in sorted(KEEPER.glob("*.py")):
-        total.update(path.name.encode() + b"\0" + path.read_bytes())
-    return total.hexdigest()[:12]
+    return version_of(KEEPER)
 
 
 class Embedded(Supervisor):

@@ -6,13 +6,11 @@ said by `unitctl`, small programs of ours that ask systemctl and end.
 
 from __future__ import annotations
 
-import hashlib
-from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
 
 from nuages.components.contract import Description, Directory, File, Machine, Placement, ProcessSpec, Unit
-from nuages.components.supervisor import Supervisor
+from nuages.components.supervisor import Supervisor, version_of
 from nuages.components.supervisor.commands import background, environment, shell
 from nuages.components.supervisor.crontab import calendar
 from nuages.components.supervisor.sandbox import directives
@@ -34,12 +32,8 @@ BACKOFF_SINCE = 254  # RestartSteps= of systemd.service(5)
 VERSIONS = {("debian", "12"): 252, ("debian", "13"): 257, ("ubuntu", "22.04"): 249, ("ubuntu", "24.04"): 255}
 
 
-@cache
 def unitctl_version() -> str:
-    total = hashlib.sha256()
-    for path in sorted(UNITCTL.glob("*.py")):
-        total.update(path.name.encode() + b"\0" + path.read_bytes())
-    return total.hexdigest()[:12]
+    return version_of(UNITCTL)
 
 
 class Systemd(Supervisor):
