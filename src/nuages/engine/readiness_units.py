@@ -72,6 +72,8 @@ def unit_pieces(room: Room, description: Description, changed: frozenset[str]) -
 def _case(room: Room, description: Description, name: str, changed: frozenset[str]) -> Case:
     units = tuple(unit for unit in description.units if unit.name == name)
     state = room.ready.units.get(name, {})
+    if name in room.started:  # by a description before this one
+        state = {"ActiveState": "active", "UnitFileState": "enabled"}
     pending = room.ready.ledger.get("pending", {}).get(name, ())  # written by a run that ended before its reload
     touching = [unit for unit in units if {*changed, *pending} & set(unit.on)]
     return Case(

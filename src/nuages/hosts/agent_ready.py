@@ -1057,6 +1057,8 @@ def write_revert(name):
     script = os.path.join(GUARD, name, "restore.py")
     if os.path.exists(script):
         _must([getattr(sys, "_base_executable", sys.executable), "-I", "-S", script], timeout=120)
+        with _ledger("/") as ledger:
+            ledger.pop("reverted", None)
 
 
 def write_confirm(**_arguments):
