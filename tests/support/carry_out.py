@@ -39,7 +39,7 @@ def write_files(host, description):
         if host.run("cat", file.path).stdout == text:
             continue
         host.must("sh", "-c", 'mkdir -p "$(dirname "$1")"; cat > "$1"', "sh", file.path, stdin=text)
-        host.must("chmod", oct(file.mode)[2:], file.path)
+        host.must("chmod", f"{file.mode:o}", file.path)
         host.must("chown", f"{file.owner}:{file.group}", file.path)
         changed.add(file.path)
     return changed

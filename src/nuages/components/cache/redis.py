@@ -19,7 +19,7 @@ from nuages.components.cache.store import (
     store,
     unit_file,
 )
-from nuages.components.contract import Description, File, Placement, Unit
+from nuages.components.contract import Description, Directory, File, Placement, Unit
 from nuages.components.templating import head, render
 from nuages.topology.model import Topology
 
@@ -48,6 +48,7 @@ class Redis(Cache):
             name=f"{self.name}-{place.part}",
             what=f"{what}, {memory // MIB} MB",
             packages=(self.package,),
+            directories=(Directory(f"/etc/nuages/{place.site}"),),
             files=(
                 File(place.config, self.config(place, memory)),
                 File(unit, unit_file(place, placement, what, f"{self.program} {place.config}", memory, notify=True)),
