@@ -5,7 +5,7 @@ change of one package costs one package. No code of a wheel runs here. Sent as a
 
 The one argument is a file of JSON:
 {"path": the environment, "version": "3.13.5", "python": "/usr/bin/python3.13", "group": who may read it, or "",
- "wheels": [{"name", "file", "sha256", "piece": where the file lies}], "hook": {name: content}, "lock": text, "jobs": n}
+ "wheels": [{"name", "file", "sha256", "piece": where the file lies}; a source has more, see host_build], "hook": {name: content}, "lock": text, "jobs": n}
 """
 
 import compileall
@@ -100,27 +100,52 @@ def site_folders(path):
 
 def unpack(wheel, trees, jobs):
     """Whole or not at all. The piece goes once it is unpacked: the store needn't keep it twice."""
+    final = os.path.join(trees, tree_name(wheel["sha256"]))
+    partial = final + ".partial"
+    shutil.rmtree(partial, ignore_errors=True)
+    if "backend" in wheel:
+        lay_out_source(wheel, partial, os.path.dirname(trees))
+    else:
+        lay_out(wheel["piece"], wheel["file"], wheel["name"], partial)
+    compile_tree(next(site_folders(partial)), jobs)
+    os.rename(partial, final)
+    for each in (wheel, *wheel.get("requires", ())):
+        with contextlib.suppress(OSError):
+            os.unlink(each["piece"])
+
+
+def lay_out(piece, file, name, prefix, python=PLACEHOLDER):
+    """As `installer` does it, with scripts for this Python; returns the folder to import from."""
     from installer import install
     from installer.destinations import SchemeDictionaryDestination
     from installer.sources import WheelFile
 
-    final = os.path.join(trees, tree_name(wheel["sha256"]))
-    partial = final + ".partial"
-    shutil.rmtree(partial, ignore_errors=True)
-    site = next(site_folders(partial))
-    os.makedirs(site)
-    scheme = {"purelib": site, "platlib": site, "scripts": os.path.join(partial, "bin"), "data": partial}
-    scheme["headers"] = os.path.join(partial, "include", wheel["name"])
-    destination = SchemeDictionaryDestination(scheme, PLACEHOLDER, "posix")
+    site = next(site_folders(prefix))
+    os.makedirs(site, exist_ok=True)
+    scheme = {"purelib": site, "platlib": site, "scripts": os.path.join(prefix, "bin"), "data": prefix}
+    scheme["headers"] = os.path.join(prefix, "include", name)
+    destination = SchemeDictionaryDestination(scheme, python, "posix", overwrite_existing=True)
     with tempfile.TemporaryDirectory() as scratch:
-        named = os.path.join(scratch, wheel["file"])  # `installer` reads name and version from the file's name
-        os.symlink(wheel["piece"], named)
+        named = os.path.join(scratch, file)  # `installer` reads name and version from the file's name
+        os.symlink(piece, named)
         with WheelFile.open(named) as source:
             install(source, destination, {"INSTALLER": b"nuages\n"})
-    compile_tree(site, jobs)
-    os.rename(partial, final)
-    with contextlib.suppress(OSError):
-        os.unlink(wheel["piece"])
+    return site
+
+
+def lay_out_source(source, prefix, venvs):
+    import host_build
+
+    def install(wheel, place):
+        return lay_out(wheel["piece"], wheel["file"], wheel["name"], place, os.path.realpath(sys.executable))
+
+    # The account's own folders are closed to others, and the build is nobody's.
+    with host_build.scratch_folder(os.path.dirname(os.path.dirname(venvs))) as scratch:
+        try:
+            wheel = host_build.build_wheel(source, scratch, install)
+        except host_build.Refused as error:
+            raise Refused(*error.args) from None
+        lay_out(wheel, os.path.basename(wheel), source["name"], prefix)
 
 
 def compile_tree(site, jobs):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from nuages.secret import Secret
@@ -77,6 +78,33 @@ class Pin:
     @property
     def is_wheel(self) -> bool:
         return self.file.endswith(".whl")
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A file to ship; `file` is its name as an index has it, and `path` lies in a cache of files by digest.
+
+    A source that only the host can build has a `backend` (PEP 517), the wheels that its build imports, and the system
+    packages that it needs beside a compiler.
+    """
+
+    name: str
+    file: str
+    sha256: str
+    path: Path
+    size: int
+    backend: str = ""
+    backend_path: tuple[str, ...] = ()
+    requires: tuple[Piece, ...] = ()
+    apt: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, name: str, file: str, path: Path) -> Piece:
+        return cls(name, file, path.name, path, path.stat().st_size)
+
+    @property
+    def is_wheel(self) -> bool:
+        return not self.backend
 
 
 @dataclass(frozen=True)

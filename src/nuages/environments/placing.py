@@ -14,13 +14,13 @@ from typing import Any
 
 from nuages.environments import hook
 from nuages.environments.interpreters import numbers
-from nuages.environments.model import Environment, Lock, Target
-from nuages.environments.pieces import Piece, wheel_cache
+from nuages.environments.model import Environment, Lock, Piece, Target
+from nuages.environments.pieces import wheel_cache
 from nuages.environments.target import target_key
 from nuages.hosts.transport import Progress, Transport
 
 
-HOST_SIDE = Path(__file__).with_name("host_side.py")
+HERE = Path(__file__).parent
 MARKER = "nuages-complete"
 MOST_JOBS = 4  # processes that compile on the host, beside the site that it serves
 LONGEST = 1800  # seconds
@@ -51,7 +51,8 @@ def place_environment(
     there = host.read({"files": {"kind": "files", "paths": [marker, *trees.values()]}})["files"]
     if there[marker]:
         return environment
-    missing = {piece.sha256: piece.path for piece in pieces if not there[trees[piece.sha256]]}
+    lacking = [piece for piece in pieces if not there[trees[piece.sha256]]]
+    missing = {each.sha256: each.path for piece in lacking for each in (piece, *piece.requires)}
     program = _program()
     host.ship({**missing, program.name: program}, str(store), progress)
     spec = _spec(environment, pieces, target, store, account, min(cores, MOST_JOBS))
@@ -76,21 +77,25 @@ def piece_path(store: Path, digest: str) -> Path:
 
 
 def _spec(env: Environment, pieces: Sequence[Piece], target: Target, store: Path, account: str, jobs: int) -> dict[str, Any]:
-    wheels = [
-        {"name": p.name, "file": p.file, "sha256": p.sha256, "piece": str(piece_path(store, p.sha256))}
-        for p in pieces
-        if p.is_wheel
-    ]
     return {
         "path": env.path,
         "version": target.python,
         "python": target.path,
         "group": account,
-        "wheels": wheels,
+        "wheels": [_told(piece, store) for piece in pieces],
         "hook": dict(hook.FILES),
         "lock": env.lock.text,
         "jobs": jobs,
     }
+
+
+def _told(piece: Piece, store: Path) -> dict[str, Any]:
+    """As host_side.py reads it."""
+    told = {"name": piece.name, "file": piece.file, "sha256": piece.sha256, "piece": str(piece_path(store, piece.sha256))}
+    if piece.is_wheel:
+        return told
+    requires = [_told(each, store) for each in piece.requires]
+    return {**told, "backend": piece.backend, "path": list(piece.backend_path), "requires": requires, "apt": list(piece.apt)}
 
 
 def _said(progress: Progress) -> Any:
@@ -102,7 +107,8 @@ def _program() -> Path:
     """The host's side with the `installer` library, as one zip that Python runs; in the cache under its digest."""
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr(_entry("__main__.py"), HOST_SIDE.read_bytes())
+        archive.writestr(_entry("__main__.py"), (HERE / "host_side.py").read_bytes())
+        archive.writestr(_entry("host_build.py"), (HERE / "host_build.py").read_bytes())
         for name, data in _library(files("installer"), "installer"):
             archive.writestr(_entry(name), data)
     digest = hashlib.sha256(content.getvalue()).hexdigest()
