@@ -198,17 +198,8 @@ def _occupied(installed, root):
 
 
 def _listeners(root="/"):
-    """TCP sockets that listen, by port: [{"port", "address", "local", "program"}]."""
-    found = {}
-    for name in ("tcp", "tcp6"):
-        try:
-            lines = _content(_at(root, "/proc/net/" + name)).splitlines()[1:]
-        except OSError:
-            continue
-        for fields in (line.split() for line in lines):
-            if fields[3] == "0A":
-                address, port = _address(fields[1])
-                found.setdefault((port, address), fields[9])
+    """TCP sockets that listen: [{"port", "address", "local", "program"}]."""
+    found = _sockets(root)
     programs = _programs(set(found.values()), root)
     return [
         {
@@ -219,6 +210,21 @@ def _listeners(root="/"):
         }
         for (port, address), inode in sorted(found.items())
     ]
+
+
+def _sockets(root):
+    """(port, address) -> inode of each TCP socket that listens."""
+    found = {}
+    for name in ("tcp", "tcp6"):
+        try:
+            lines = _content(_at(root, "/proc/net/" + name)).splitlines()[1:]
+        except OSError:
+            continue
+        for fields in (line.split() for line in lines):
+            if fields[3] == "0A":
+                address, port = _address(fields[1])
+                found.setdefault((port, address), fields[9])
+    return found
 
 
 def _address(text):
@@ -295,7 +301,7 @@ def read_base(root="/"):
         "file_system": _file_system(root),
         "ufw": _ufw(root),
         "clock": _clock(root, remembered),
-        "sshd_ports": sorted({known["port"] for known in _listeners(root) if known["program"] == "sshd"}),
+        "sshd_ports": _sshd_ports(root),
     }
 
 
@@ -341,6 +347,16 @@ def _came_by_key(variables):
         if found and found.group(2) == address and found.group(3) == port:
             return found.group(1) in ("publickey", "hostbased", "gssapi-with-mic")
     return None
+
+
+def _sshd_ports(root):
+    """Where it listens now, whatever its files say. [] where systemd listens for it: then its port is that of the login."""
+    try:
+        folder = _at(root, "/proc/%d/fd" % int(_content(_at(root, "/run/sshd.pid"))))
+        held = {os.readlink(os.path.join(folder, name)) for name in os.listdir(folder)}
+    except (OSError, ValueError):
+        return []
+    return sorted({port for (port, _address), inode in _sockets(root).items() if "socket:[%s]" % inode in held})
 
 
 def _includes_drop_ins(root):
