@@ -26,6 +26,8 @@ class Terminal:
     def __init__(self, *, as_json: bool = False, verbose: bool = False, ask: bool = False, only_plan: bool = False) -> None:
         self.as_json, self.verbose, self.ask, self.only_plan = as_json, verbose, ask, only_plan
         self.whys: dict[str, str] = {}
+        self.groups: dict[str, str] = {}  # steps that make a server ready -> what they are for
+        self.gathered: list[dict[str, Any]] = []
         self.live = sys.stderr.isatty() and not as_json
         self.started = time.monotonic()
         self.spoken = False
@@ -69,7 +71,10 @@ class Terminal:
             show_plan(plan)
         else:
             self.whys = {str(s): s.why for s in plan.steps}
+            self.groups = {} if self.verbose else {str(s): f"{s.host}  {s.why.split('; checked by')[0]}" for s in plan.ready}
             show_judgements(plan)
+        for note in plan.notes if not self.as_json else ():
+            click.echo(click.style(f"  note: {note}", fg="yellow"))
 
     def agreed(self, plan: Plan) -> bool:
         if plan.empty or not self.ask:
@@ -86,14 +91,40 @@ class Terminal:
             if self.verbose:
                 self.clear()
                 click.echo(click.style(f"    {event['line']}", dim=True), err=True)
+        elif event["event"] == "done" and event["text"] in self.groups:
+            self._gather(event)
         elif event["event"] == "done":
             self.clear()
+            self._told()
             took = f"{event['seconds']:.1f} s" if event["seconds"] >= SLOW else ""
             said = "; ".join(filter(None, (self.whys.get(event["text"], ""), took)))
             click.echo(f"  {step_line(event['text'])}" + (click.style(f"  {said}", dim=True) if said else ""))
         else:
             self.clear()
+            self._told()
             click.echo(click.style(f"  x {event['text'][2:]}", fg="red"))
+
+    def _gather(self, event: dict[str, Any]) -> None:
+        """Of the many small steps that make a server ready, those for one thing are told in one line."""
+        if self.gathered and self.groups[self.gathered[0]["text"]] != self.groups[event["text"]]:
+            self._told()
+        self.gathered.append(event)
+
+    def _told(self) -> None:
+        done, self.gathered = self.gathered, []
+        if not done:
+            return
+        self.clear()
+        seconds = sum(event["seconds"] for event in done)
+        took = f"; {seconds:.1f} s" if seconds >= SLOW else ""
+        if len(done) == 1:
+            text = done[0]["text"]
+            click.echo(f"  {step_line(text)}" + click.style(f"  {self.whys.get(text, '')}{took}", dim=True))
+            return
+        symbols = {event["text"][0] for event in done}
+        symbol = next(iter(symbols)) if len(symbols) == 1 else "!" if "!" in symbols else "~"
+        text = f"{symbol} {self.groups[done[0]['text']]}"
+        click.echo(f"  {step_line(text)}" + click.style(f"  {count(len(done), 'step')}{took}", dim=True))
 
     def elapsed(self) -> str:
         return f"{time.monotonic() - self.started:.1f} s"
