@@ -1,6 +1,5 @@
 """The little of RFC 6455 that a visitor of a test needs: open, say a word and read the answer, learn that it is over."""
 
-import asyncio
 import base64
 import os
 
@@ -58,16 +57,3 @@ class WebSocket:
 
     def close(self):
         self.writer.close()
-
-
-async def is_over(socket, seconds):
-    """Does the other side end it within that time?"""
-    try:
-        async with asyncio.timeout(seconds):
-            while (await socket.receive())[0] != CLOSE:
-                pass
-    except TimeoutError:
-        return False
-    except (ClosedError, OSError, asyncio.IncompleteReadError):
-        pass
-    return True
