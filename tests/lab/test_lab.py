@@ -78,7 +78,7 @@ def test_a_host_that_is_on_stays_as_it_is(lab, lab_host):
 
 def test_a_program_is_killed_or_hung_by_its_name(lab_host):
     host = lab_host()
-    host.must("systemd-run --quiet --unit=sleeper sleep 1000")
+    host.must("systemd-run --quiet --property=Type=exec --unit=sleeper sleep 1000")
     host.fault(faults.Hang("sleep"))
     assert "T (stopped)" in host.must("grep State /proc/$(systemctl show -P MainPID sleeper)/status")
     host.fault(faults.Resume("sleeper.service"))
@@ -142,7 +142,7 @@ def test_one_direction_is_cut_and_the_other_is_not(lab_host, one_way):
         # Neighbours are told: cut one way, nobody answers the question for an address.
         hardware = host_.must("cat /sys/class/net/eth0/address").strip()
         peer.must(f"ip neigh replace {host_.address} lladdr {hardware} dev eth0")
-        host_.must("systemd-run", "--quiet", "--unit=ears", "python3", "-c", listen)
+        host_.must("systemd-run", "--quiet", "--property=Type=exec", "--unit=ears", "python3", "-c", listen)
         time.sleep(0.3)
         peer.run("bash", "-c", f"echo x > /dev/udp/{host_.address}/9")
         time.sleep(0.3)

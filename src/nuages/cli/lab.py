@@ -13,7 +13,7 @@ import click
 
 from nuages.cli.console import table
 from nuages.errors import UsageError
-from nuages.lab import Lab, LabHost, faults, sshconfig
+from nuages.lab import Lab, LabHost, faults, sshconfig, store
 from nuages.lab import image as images
 from nuages.lab.faults import Fault
 
@@ -68,6 +68,9 @@ def status(as_json: bool, lab_name: str) -> None:
         click.echo(table([tuple(row.values()) for row in rows], ("host", "address", "image", "state")))
     else:
         click.echo("no hosts")
+    others = [lab for lab in store.labs() if lab.name != Lab(lab_name).name]
+    for lab in others if not as_json else ():
+        click.echo(f"another lab: {lab.name} ({', '.join(host.name for host in store.hosts(lab.name))})")
 
 
 def _row(host: LabHost) -> dict[str, str]:

@@ -6,12 +6,11 @@ import contextlib
 import glob
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from nuages.errors import UsageError
 from nuages.lab import outer, store
-from nuages.lab.shell import must, read, tried, write
+from nuages.lab.shell import empty, must, read, tried, write
 
 
 PACKAGES = "systemd,systemd-sysv,dbus,openssh-server,python3,sudo,iproute2,nftables,ca-certificates"
@@ -49,7 +48,7 @@ def ensure(version: str, say: Callable[[str], None] = lambda line: None) -> str:
 
 def build(version: str, path: str) -> None:
     partial = path + ".partial"  # a build that was killed leaves only this
-    shutil.rmtree(partial, ignore_errors=True)
+    empty(partial)
     os.makedirs(os.path.dirname(path), exist_ok=True)
     suite, where = outer.SUITES[version], outer.mirrors(_sources())
     cached = store.folder("cache", f"bootstrap-{version}")
@@ -89,23 +88,21 @@ def fetch(version: str, packages: Sequence[str]) -> int:
     """Into the shared cache: these packages and what they need, for the image as it is. Says how many files are there."""
     ensure(version)
     debs = store.folder("cache", f"debs-{version}", "var/cache/apt/archives")
-    scratch = tempfile.mkdtemp(dir=store.folder("images"))
-    try:
-        with _over(store.image(version), scratch) as root:
-            write(f"{root}/etc/resolv.conf", resolv_conf())
-            command = ("apt-get", "install", "--download-only", "-q", "-y", *packages)
-            must("chroot", root, *command, env=CHROOT_ENV, timeout=1800)
-            for deb in glob.glob(f"{root}/var/cache/apt/archives/*.deb"):
-                shutil.copy(deb, f"{debs}/.fetching")
-                os.replace(f"{debs}/.fetching", f"{debs}/{os.path.basename(deb)}")
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+    with store.locked(f"image-{version}"), _over(store.image(version)) as root:
+        write(f"{root}/etc/resolv.conf", resolv_conf())
+        for command in (("update", "-q"), ("install", "--download-only", "-q", "-y", *packages)):
+            must("chroot", root, "apt-get", *command, env=CHROOT_ENV, timeout=1800)
+        for deb in glob.glob(f"{root}/var/cache/apt/archives/*.deb"):
+            shutil.copy(deb, f"{debs}/.fetching")
+            os.replace(f"{debs}/.fetching", f"{debs}/{os.path.basename(deb)}")
     return len(glob.glob(f"{debs}/*.deb"))
 
 
 @contextlib.contextmanager
-def _over(root: str, scratch: str) -> Iterator[str]:
-    """The image with a layer over it that is thrown away."""
+def _over(root: str) -> Iterator[str]:
+    """The image with a layer over it that is thrown away; what a killed one left goes first."""
+    scratch = f"{root}.fetching"
+    empty(scratch)
     upper, work, merged = (f"{scratch}/{name}" for name in ("upper", "work", "merged"))
     for path in (upper, work, merged):
         os.makedirs(path)
@@ -113,7 +110,7 @@ def _over(root: str, scratch: str) -> Iterator[str]:
     try:
         yield merged
     finally:
-        must("umount", merged)
+        empty(scratch)
 
 
 def remove(version: str) -> None:
@@ -122,8 +119,9 @@ def remove(version: str) -> None:
     if standing:
         raise UsageError(f"the image is in use by {', '.join(standing)}", hint="nuages lab down")
     with store.locked(f"image-{version}"):
-        for path in (store.image(version), *(f"{store.base()}/cache/{kind}-{version}" for kind in ("debs", "bootstrap"))):
-            shutil.rmtree(path, ignore_errors=True)
+        image, kept = store.image(version), [f"{store.base()}/cache/{kind}-{version}" for kind in ("debs", "bootstrap")]
+        for path in (image, f"{image}.partial", f"{image}.fetching", *kept):
+            empty(path)
 
 
 def describe() -> list[str]:

@@ -15,7 +15,7 @@ import uuid
 from nuages.errors import HostError
 from nuages.hosts.command import Result
 from nuages.lab import cgroups, image, network, store
-from nuages.lab.shell import must, read, tried, write
+from nuages.lab.shell import must, read, tried, unmount_below, write
 from nuages.lab.store import HostRecord, LabRecord
 
 
@@ -90,7 +90,7 @@ def launcher(lab: LabRecord, host: HostRecord, groups: list[str]) -> str:
         "while :; do\n"
         f"{network.plugging(lab.addresses, host.number, place(lab, host, 'netns'))}"
         f"sh -c '\n{enter}\n    exec {shlex.join(nspawn(lab, host))}\n'\n"
-        "[ $? = 133 ] || break\n"
+        "[ $? = 133 ] || exit\n"
         "done\n"
     )
 
@@ -109,7 +109,7 @@ def nspawn(lab: LabRecord, host: HostRecord) -> list[str]:
 
 
 def machine_name(lab: LabRecord, host: HostRecord) -> str:
-    return f"{lab.name}-{host.name}"
+    return f"{lab.addresses.bridge}-{host.name}"  # names of both together could be longer than nspawn takes
 
 
 def wait(lab: LabRecord, host: HostRecord, *, seconds: float = 60) -> None:
@@ -124,7 +124,9 @@ def wait(lab: LabRecord, host: HostRecord, *, seconds: float = 60) -> None:
 
 def answers(address: str) -> bool:
     try:
-        with socket.create_connection((address, 22), timeout=1) as connection:
+        # A first packet that came too early would be sent again only after a second.
+        with socket.create_connection((address, 22), timeout=0.1) as connection:
+            connection.settimeout(2)
             return connection.recv(4) == b"SSH-"
     except OSError:
         return False
@@ -189,8 +191,6 @@ def take_away(lab: LabRecord, host: HostRecord) -> None:
     cgroups.remove(lab.name, host.name)
     network.unplug(lab.addresses, host.number, place(lab, host, "netns"))
     network.heal(lab.addresses, host.number)
-    for mounted in (place(lab, host, "root"), place(lab, host, "disk")):
-        while os.path.ismount(mounted):
-            must("umount", "--lazy", mounted)
+    unmount_below(place(lab, host))
     shutil.rmtree(f"/run/systemd/nspawn/propagate/{machine_name(lab, host)}", ignore_errors=True)
     shutil.rmtree(place(lab, host), ignore_errors=True)

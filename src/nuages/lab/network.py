@@ -61,16 +61,15 @@ def cutting(at: Addresses, number: int, *, one_way: str = "", loss: int = 100, p
     """
     chance = "" if loss >= 100 else f"numgen random mod 100 < {loss} "  # noqa: PLR2004  percent
     to_host, from_host = (f"ip {way} {at.host(peer)} " if peer else "" for way in ("saddr", "daddr"))
-    deaf = f'oifname "{at.link(number)}" {to_host}{chance}drop' if one_way != "out" else ""
-    mute = f'iifname "{at.link(number)}" {from_host}{chance}drop' if one_way != "in" else ""
+    deaf = _chain("to_host", "postrouting", f'oifname "{at.link(number)}" {to_host}{chance}drop')
+    mute = _chain("from_host", "prerouting", f'iifname "{at.link(number)}" {from_host}{chance}drop')
+    chains = {"in": deaf, "out": mute, "": deaf + mute}[one_way]
     table = cut_table(at, number)
-    return (
-        f"table bridge {table}\ndelete table bridge {table}\n"
-        f"table bridge {table} {{\n"
-        f"    chain to_host {{\n        type filter hook postrouting priority 0;\n        {deaf}\n    }}\n"
-        f"    chain from_host {{\n        type filter hook prerouting priority 0;\n        {mute}\n    }}\n"
-        "}\n"
-    )
+    return f"table bridge {table}\ndelete table bridge {table}\ntable bridge {table} {{\n{chains}}}\n"
+
+
+def _chain(name: str, hook: str, rule: str) -> str:
+    return f"    chain {name} {{\n        type filter hook {hook} priority 0;\n        {rule}\n    }}\n"
 
 
 def cut_table(at: Addresses, number: int) -> str:

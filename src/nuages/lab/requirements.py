@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from collections.abc import Collection
 
 from nuages.errors import UsageError
 
@@ -19,18 +20,21 @@ TOOLS = {
 }
 
 
-def missing() -> tuple[str, str]:
-    """(what is not as it must be, what to do), both empty where a lab can stand."""
-    if sys.platform != "linux":
+def lacking(platform: str, user: int, tools: Collection[str]) -> tuple[str, str]:
+    """(what is not as it must be, what to do), both empty where a lab can stand (pure)."""
+    if platform != "linux":
         return "the lab needs Linux", "run it in a Linux virtual machine, or rehearse on servers"
-    if os.geteuid() != 0:
+    if user != 0:
         return "the lab needs root: its hosts have networks and mounts of their own", "sudo nuages lab ..."
-    lacking = [package for tool, package in TOOLS.items() if not shutil.which(tool)]
-    if lacking:
-        return f"the lab needs {', '.join(lacking)}", f"apt-get install {' '.join(lacking)}"
-    if not os.path.isdir("/sys/fs/cgroup"):
-        return "the lab needs control groups at /sys/fs/cgroup", ""
+    packages = [package for tool, package in TOOLS.items() if tool not in tools]
+    if packages:
+        return f"the lab needs {' and '.join(packages)}", f"apt-get install {' '.join(packages)}"
     return "", ""
+
+
+def missing() -> tuple[str, str]:
+    """The same for this machine."""
+    return lacking(sys.platform, os.geteuid(), {tool for tool in TOOLS if shutil.which(tool)})
 
 
 def require() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 
@@ -36,6 +37,18 @@ def must(*argv: str, stdin: str = "", timeout: float = 120, env: dict[str, str] 
     if not result.ok:
         raise CommandError(f"{argv[0]} ended with {result.status}", where="lab", detail=f"{' '.join(argv)}\n{result.tail(12)}")
     return result.stdout
+
+
+def unmount_below(folder: str) -> None:
+    """All that is mounted in a folder, what came last first. Before a folder is emptied: it may hold a part of this machine."""
+    mounted = [line.split()[1] for line in read("/proc/mounts").splitlines()]
+    for path in reversed([path for path in mounted if path == folder or path.startswith(folder + "/")]):
+        must("umount", "--lazy", path)
+
+
+def empty(folder: str) -> None:
+    unmount_below(folder)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def read(path: str) -> str:
