@@ -81,7 +81,7 @@ def dns_points_here(name: str, answers: tuple[str, ...] | None, own: Iterable[st
         return ""
     if not answers:
         return f"{name} has no address in the DNS yet"
-    ours = [ipaddress.ip_address(text) for text in own if _is_address(text)]
+    ours = list(dict.fromkeys(ipaddress.ip_address(text) for text in own if _is_address(text)))
     networks = [ipaddress.ip_network(text, strict=False) for text in proxies if text != "unix"]
     elsewhere = [
         answer
