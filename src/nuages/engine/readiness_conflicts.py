@@ -34,7 +34,11 @@ def _asked(descriptions: Sequence[Description], ready: Ready) -> list[tuple[str,
 def _taken_ports(room: Room, descriptions: Sequence[Description]) -> list[tuple[str, str]]:
     """A program that no description knows listens on a port that one wants."""
     wanted = {port.number: d for d in descriptions for port in d.ports if port.protocol == "tcp"}
-    taken = {known["port"]: known["program"] for known in room.ready.listeners if known["port"] in wanted}
+    taken = {
+        known["port"]: known["program"]
+        for known in room.ready.listeners
+        if known["protocol"] == "tcp" and known["port"] in wanted
+    }
     return [
         (
             f"port {port} on {room.host} is taken by {program or 'a program that can not be seen'}",

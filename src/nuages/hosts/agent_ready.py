@@ -184,46 +184,50 @@ def _units(names):
 
 def _occupied(installed, root):
     """Asked before anything of ours is there; the answer is remembered in the ledger."""
-    listeners = [
-        known
-        for known in _listeners(root)
-        if known["program"] not in AT_HOME and not (known["local"] and known["program"] in AT_HOME_ON_LOOPBACK)
-    ]
     return {
-        "listeners": listeners,
+        "listeners": _foreign_listeners(root),
         "sites": [os.path.join(folder, name) for folder, usual in SITES for name in _names(_at(root, folder)) if name != usual],
         "rules": _rules(root),
         "databases": _databases(root),
     }
 
 
+def _foreign_listeners(root):
+    return [
+        known
+        for known in _listeners(root)
+        if known["program"] not in AT_HOME and not (known["local"] and known["program"] in AT_HOME_ON_LOOPBACK)
+    ]
+
+
 def _listeners(root="/"):
-    """TCP sockets that listen: [{"port", "address", "local", "program"}]."""
+    """Sockets that wait for others: [{"port", "protocol", "address", "local", "program"}]."""
     found = _sockets(root)
     programs = _programs(set(found.values()), root)
     return [
         {
             "port": port,
+            "protocol": protocol,
             "address": address,
             "local": address.startswith("127.") or address == "::1",
             "program": programs.get(inode, ""),
         }
-        for (port, address), inode in sorted(found.items())
+        for (port, protocol, address), inode in sorted(found.items())
     ]
 
 
 def _sockets(root):
-    """(port, address) -> inode of each TCP socket that listens."""
+    """(port, protocol, address) -> inode: of TCP those that listen, of UDP those without a peer below the ports of clients."""
     found = {}
-    for name in ("tcp", "tcp6"):
+    for name, state, below in (("tcp", "0A", 65536), ("tcp6", "0A", 65536), ("udp", "07", 32768), ("udp6", "07", 32768)):
         try:
             lines = _content(_at(root, "/proc/net/" + name)).splitlines()[1:]
         except OSError:
             continue
         for fields in (line.split() for line in lines):
-            if fields[3] == "0A":
-                address, port = _address(fields[1])
-                found.setdefault((port, address), fields[9])
+            address, port = _address(fields[1])
+            if fields[3] == state and port < below:
+                found.setdefault((port, name[:3], address), fields[9])
     return found
 
 
@@ -290,7 +294,9 @@ def _databases(root):
 
 def read_base(root="/"):
     """Facts that stay as they were first found (the ledger's), then what the machine says now."""
-    remembered = read_ledger(root).get("facts", {})
+    ledger = read_ledger(root)
+    remembered = ledger.get("facts", {})
+    listeners = ledger["occupied"]["listeners"] if "occupied" in ledger else _foreign_listeners(root)
     login = remembered if "login" in remembered else _login(root)
     return {
         **login,
@@ -302,6 +308,7 @@ def read_base(root="/"):
         "ufw": _ufw(root),
         "clock": _clock(root, remembered),
         "sshd_ports": _sshd_ports(root),
+        "neighbours": sorted({"%s/%d" % (it["protocol"], it["port"]) for it in listeners if not it["local"]}),
     }
 
 
@@ -356,7 +363,7 @@ def _sshd_ports(root):
         held = {os.readlink(os.path.join(folder, name)) for name in os.listdir(folder)}
     except (OSError, ValueError):
         return []
-    return sorted({port for (port, _address), inode in _sockets(root).items() if "socket:[%s]" % inode in held})
+    return sorted({port for (port, _protocol, _address), inode in _sockets(root).items() if "socket:[%s]" % inode in held})
 
 
 def _includes_drop_ins(root):

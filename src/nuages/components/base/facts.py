@@ -22,6 +22,7 @@ class Facts:
     ufw: bool = False  # active
     clock: str = ""  # chrony, ntp ... where one was there before us; "": systemd's own
     sshd_ports: tuple[int, ...] = ()
+    neighbours: tuple[str, ...] = ()  # on which others listened before us: tcp/8080
 
     @classmethod
     def read(cls, answer: Mapping[str, Any]) -> Facts:

@@ -34,7 +34,7 @@ def describe_firewall(placement: Placement, facts: Facts) -> tuple[Description, 
             scope="host",
             packages=("nftables",),
             files=(
-                File(TABLE, instead + render(TEMPLATES, "firewall.nft.j2", ssh_ports=ssh)),
+                File(TABLE, instead + render(TEMPLATES, "firewall.nft.j2", ssh_ports=ssh, neighbours=facts.neighbours)),
                 File(UNIT_FILE, instead + render(TEMPLATES, "nuages-firewall.service.j2", table=TABLE)),
             ),
             verify=run("nft", "--check", "--file", TABLE, timeout=30),
