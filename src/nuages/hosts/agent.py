@@ -326,11 +326,12 @@ def read_lock(path, token, owner, seconds):
     os.makedirs(os.path.dirname(path), exist_ok=True)
     with _alone(path + ".guard"):
         holder = read_json(path) or {}
-        if holder and holder.get("token") != token:
+        if holder.get("token") != token:
             writing = _is_writing(os.path.dirname(path))
             if writing or _holds(holder):
                 return {"holder": holder, "writing": writing}
-            audit(path, "ended by itself", holder, outcome=_outcome(holder))
+            if holder:
+                audit(path, "ended by itself", holder, outcome=_outcome(holder))
         write_file(path, json.dumps(mine))
         audit(path, "taken", mine)
     return {"taken": True}
@@ -385,7 +386,7 @@ def _is_writing(dir):
 
 def _holds(holder):
     """A process of this machine holds as long as it lives, one elsewhere until its lease ends."""
-    owner = holder.get("owner", {})
+    owner = holder.get("owner") or {}
     if owner.get("remote") or owner.get("host") != os.uname().nodename or not owner.get("pid"):
         return holder.get("expires", 0) > time.time()
     try:

@@ -54,6 +54,9 @@ except Exception:
     SOURCES = {name: compile(text, name, "exec") for name, text in json.loads(zlib.decompress(packed)).items()}
     try:
         os.makedirs("/run/nuages", mode=0o700, exist_ok=True)
+        for name in os.listdir("/run/nuages"):
+            if name.startswith("agent-"):
+                os.unlink("/run/nuages/" + name)
         with open("%%s.%%d" %% (kept, os.getpid()), "wb") as file:
             marshal.dump(SOURCES, file)
         os.rename(file.name, kept)
