@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from nuages import __version__
+from nuages.components.proxy import names_of
 from nuages.components.registry import app_server
 from nuages.engine.model import Live
 from nuages.engine.services import exports_of, requirements_of, with_exports
@@ -198,6 +199,7 @@ def policy_of(
         generated_names=generated,
     )
     more = {
+        "domains": names_of_site(topology),
         "trusted_proxies": trusted_proxies(topology),
         "maintenance_file": str(layout.maintenance),
         "selectors": dict(files.selectors),
@@ -213,6 +215,12 @@ def services_of(topology: Topology) -> dict[str, Any]:
     services = topology.services
     named = {"database": services.database, "cache": services.cache, "server": topology.server}
     return {"services": named} if topology.remote else {}
+
+
+def names_of_site(topology: Topology) -> list[str]:
+    """Its domains; on servers without one, the names that their proxies answer to."""
+    bare = [name for host in topology.hosts for name in names_of(topology, host)]
+    return list(dict.fromkeys(topology.domains or bare))
 
 
 def trusted_proxies(topology: Topology) -> list[str]:

@@ -13,6 +13,7 @@ from nuages.engine.inspecting import (
     Inspected,
     Work,
     inspect_here,
+    names_of_site,
     policy_of,
     port_of,
     services_of,
@@ -110,7 +111,7 @@ def _from_release(request: Request, topology: Topology, live: Live, lead: Transp
         raise ReleaseError(f"the environment of v{number} is gone", where=build.manifest["environment"], hint=hint)
     policy = found["policy"]
     today = {
-        "domains": list(topology.domains),
+        "domains": names_of_site(topology),
         "port": port_of(topology, live),
         "bind": topology.bind,
         "trusted_proxies": trusted_proxies(topology),
