@@ -1,0 +1,185 @@
+"""PostgreSQL, Valkey and memcached on a real Debian 13 (12 too with NUAGES_FULL=1), asked by Django as the site's own user."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from carry_out import carry_out, run, undo, write_files
+from described import shop_placement
+
+from nuages.components.registry import cache, database
+from nuages.environments.uv import uv_path
+from nuages.hosts.command import Command
+from nuages.lab import machine
+from nuages.migrations.snapshot import keep, put_back
+
+
+RUNTIME = Path(__file__).parents[2] / "src" / "nuages" / "runtime"
+IMAGES = ("13", "12") if os.environ.get("NUAGES_FULL") else ("13",)
+QUEUED = {"tasks": {"celery": {"app": "shop", "broker": ""}}}
+SETTINGS = """
+import os
+from nuages_runtime import overlay
+DEBUG, SECRET_KEY, ROOT_URLCONF = False, "only-for-a-test", ""
+INSTALLED_APPS = ["django.contrib.contenttypes", "django.contrib.auth", "django.contrib.sessions"]
+DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": "db.sqlite3"}}
+POLICY = {"site": "shop", "project": "/opt/try", "manage_dir": "/opt/try", "data_dir": "/opt/try", "workers": 2, "interface": "wsgi"}
+globals().update(overlay.apply({k: v for k, v in list(globals().items()) if k.isupper() and k != "POLICY"}, POLICY, os.environ).values)
+print("projects print while they start")
+"""
+# What a page does: rows, a cached piece, a session.
+PAGE = """
+import django; django.setup()
+from django.core.cache import cache
+from django.contrib.auth.models import User
+from django.contrib.sessions.backends.cached_db import SessionStore
+seen = cache.get("piece")
+cache.set("piece", "kept", 60)
+session = SessionStore(); session["cart"] = 1; session.save()
+print("users", User.objects.count(), "piece", cache.get("piece"), "before", seen, "cart", SessionStore(session.session_key)["cart"])
+"""
+
+
+class Shop:
+    """The site on its host, with an environment of its own in /opt/try."""
+
+    def __init__(self, host, image):
+        self.host, self.placement = host, shop_placement(f"debian-{image}", facts=QUEUED)
+        self.database = database("postgresql").describe(self.placement)
+        self.cache = cache("auto", self.placement.machine).describe(self.placement)
+        self.exports = {name: value for d in (*self.database, *self.cache) for name, value in d.exports.items()}
+
+    def django(self, *words, user="shop"):
+        variables = (f"{name}={value}" for name, value in self.exports.items())
+        python = ("/usr/bin/python3", *words)
+        env = ("PYTHONPATH=/opt/try:/opt/try/site", "DJANGO_SETTINGS_MODULE=settings", *variables)
+        return Command(("env", *env, *python), cwd="/opt/try", timeout=60).with_(user=user)
+
+    def ask(self, *words, user="shop"):
+        return run(self.host, self.django(*words), user).stdout
+
+    def page(self):
+        return self.ask("-c", PAGE).splitlines()[-1]
+
+    def restarts(self, unit):
+        """Kill what the unit runs; it is back when this returns."""
+        self.host.must(f"kill -9 $(systemctl show -p MainPID --value {unit})")
+        self.host.must(f"for i in $(seq 50); do systemctl is-active -q {unit} && exit 0; sleep 0.1; done; exit 1")
+
+
+def install_packages(folder, python):
+    """From out here, as a release is made: for the host's Python, without a resolver or a compiler on the host."""
+    asked = ("--target", str(folder), "--python-version", python, "--only-binary", ":all:", "-q")
+    subprocess.run((uv_path(), "pip", "install", *asked, "django<5.3", "psycopg[binary]", "redis"), check=True, timeout=300)
+
+
+@pytest.fixture(scope="module", params=IMAGES)
+def shop(lab, request):
+    (host,) = lab.up(f"db-{request.param}", image=request.param)
+    shop = Shop(host, request.param)
+    host.must("for name in shop blog; do useradd --system --user-group --no-create-home $name; done")
+    carry_out(host, *shop.database, *shop.cache)
+    folder = Path(machine.place(host.lab, host.record, "root", "opt/try"))
+    folder.mkdir(parents=True)
+    shutil.copytree(RUNTIME, folder / "nuages_runtime")
+    (folder / "settings.py").write_text(SETTINGS)
+    install_packages(folder / "site", "3.13" if request.param == "13" else "3.11")
+    shop.ask("-m", "django", "migrate", "--verbosity=0")
+    yield shop
+    lab.down(host.name)
+
+
+def test_django_reaches_database_and_cache_as_the_sites_user_without_a_password(shop):
+    assert shop.page() == "users 0 piece kept before None cart 1"
+    assert shop.page() == "users 0 piece kept before kept cart 1"
+
+
+def test_nothing_listens_but_sshd(shop):
+    ports = {line.split()[4].rpartition(":")[2] for line in shop.host.must("ss -Hltun").splitlines()}
+    assert ports == {"22"}
+
+
+def test_another_site_reaches_neither_database_nor_cache(shop):
+    carry_out(
+        shop.host,
+        *database("postgresql").describe(replace(shop.placement, topology=replace(shop.placement.topology, name="blog"))),
+    )
+    said = shop.host.run("runuser -u blog -- psql -X -d shop -c 'select 1'").stderr
+    assert "permission denied for database" in said
+    assert shop.host.run("runuser -u blog -- psql -X -d shop -U shop -c 'select 1'").stderr.count("Peer authentication failed")
+    reach = "import socket; socket.socket(socket.AF_UNIX).connect('/run/shop-cache/cache.sock')"
+    assert "PermissionError" in shop.host.run("runuser", "-u", "blog", "--", "python3", "-c", reach).stderr
+
+
+def test_a_cache_that_is_gone_slows_no_page_and_loses_no_session(shop):
+    shop.host.must("systemctl stop shop-cache")
+    assert shop.page() == "users 0 piece None before None cart 1"
+    shop.host.must("systemctl start shop-cache")
+    assert shop.page() == "users 0 piece kept before None cart 1"
+
+
+def test_what_is_killed_comes_back_and_a_queue_has_lost_nothing(shop):
+    put = "import os, redis; r = redis.from_url(os.environ['REDIS_URL'])"
+    shop.ask("-c", f"{put}; r.lpush('tasks', 'one')")
+    shop.host.must("sleep 1.2")  # on disk within a second
+    shop.restarts("shop-queue")
+    shop.restarts("shop-cache")
+    shop.restarts(shop.database[1].units[0].name)
+    assert shop.ask("-c", f"{put}; print(r.lrange('tasks', 0, -1))").strip() == "[b'one']"
+    assert shop.page().startswith("users 0 piece kept")
+
+
+def test_units_are_closed_in(shop):
+    for unit in ("shop-cache", "shop-queue"):
+        verdict = shop.host.must(f"systemd-analyze security {unit}").splitlines()[-1]
+        assert float(verdict.split()[-3]) < 2, verdict
+
+
+def test_what_lies_there_is_not_written_again(shop):
+    assert [write_files(shop.host, d) for d in (*shop.database, *shop.cache)] == [set()] * 5
+    actions = [action for d in shop.database for action in d.actions if action.unless]
+    assert all(run(shop.host, action.unless, action.user).ok for action in actions)
+
+
+def test_settings_that_postgresql_cannot_read_are_found_before_it_is_told(shop):
+    version = shop.host.must("ls /etc/postgresql").strip()
+    wrong = f"/etc/postgresql/{version}/main/conf.d/zz-wrong.conf"
+    shop.host.must(f"echo 'work_mem = plenty' > {wrong}")
+    verdict = run(shop.host, shop.database[1].verify, "root", must=False)
+    shop.host.must(f"rm {wrong}")
+    assert not verdict.ok
+    assert "work_mem" in verdict.stderr
+
+
+def test_a_snapshot_is_kept_where_the_sites_user_may_not_look_and_comes_back(shop):
+    shop.host.must("install -d -m 0700 /srv/shop/snapshots")
+    kept = "/srv/shop/snapshots/v1-before-default.dump"
+    make = "import django; django.setup(); from django.contrib.auth.models import User; "
+    run(shop.host, keep(shop.django("-m", "nuages_runtime.dump", "--to", "-"), kept), "root")
+    shop.ask("-c", make + "User.objects.create(username='later')")
+    run(shop.host, put_back(shop.django("-m", "nuages_runtime.dump", "--restore", "-"), kept), "root")
+    assert shop.host.must(f"stat -c '%a %U' {kept}").strip() == "600 root"
+    assert shop.page().startswith("users 0 ")
+
+
+def test_a_database_of_somebody_else_stops_the_plan_and_stays(shop):
+    shop.host.must("runuser -u postgres -- createdb wiki")
+    wiki = shop_placement(name="wiki")
+    (conflict,) = database("postgresql").describe(wiki)[2].conflicts
+    assert run(shop.host, conflict.found, conflict.user).ok
+    assert not run(shop.host, shop.database[2].conflicts[0].found, "postgres", must=False).ok, "ours is none"
+
+
+def test_destroy_takes_role_and_database_away_when_it_is_to_erase_data(shop):
+    blog = database("postgresql").describe(replace(shop.placement, topology=replace(shop.placement.topology, name="blog")))
+    undo(shop.host, *blog)
+    left = shop.host.must(
+        "runuser -u postgres -- psql -XAtc 'select datname from pg_database' -c 'select rolname from pg_roles'"
+    ).split()
+    assert "blog" not in left
+    assert left.count("shop") == 2
