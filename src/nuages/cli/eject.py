@@ -9,9 +9,9 @@ import click
 from nuages.cli.site import Site, root_of, terminal, with_site
 from nuages.engine.compose import compose_all
 from nuages.engine.ejecting import Ejected, eject
+from nuages.engine.model import UNSIGNED
 from nuages.engine.prepare import prepare
 from nuages.engine.readying import settle_topology
-from nuages.engine.model import UNSIGNED
 from nuages.engine.request import Request
 from nuages.errors import UsageError
 from nuages.settings.configuration import load_configuration
