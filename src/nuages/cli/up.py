@@ -86,7 +86,7 @@ def perform(wish: Wish, console: Terminal, what: str, site: Site, *, as_json: bo
     request = Request(root=wish.root, what=what, overrides=wish.overrides, check=wish.check, adopt=wish.adopt)
     plan = deploy(request, console)
     number, address = (plan.facts["release"], plan.facts["listen"]) if plan.empty else serving(site)
-    url = url_at(address, site.topology)
+    url = url_at(address, site.topology, site.live() if site.topology.remote else None)
     if as_json:
         seconds = float(console.elapsed().split()[0])
         click.echo(json.dumps({"event": "live", "release": number, "url": url, "seconds": seconds}))
@@ -95,7 +95,7 @@ def perform(wish: Wish, console: Terminal, what: str, site: Site, *, as_json: bo
         click.echo(f"{live} at {click.style(url, bold=True)}  {click.style(console.elapsed(), dim=True)}")
         if site.live().maintenance:
             click.echo("visitors see the maintenance page: nuages maintenance off")
-        if not plan.empty and status_of(address, "/") == NOT_FOUND:
+        if not plan.empty and not site.topology.remote and status_of(address, "/") == NOT_FOUND:
             admin = "; its admin is at /admin/" if status_of(address, "/admin/login/") == OK else ""
             click.echo(click.style(f"the project has no page at /, so that address answers 404{admin}", dim=True))
 

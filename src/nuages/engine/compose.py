@@ -53,7 +53,7 @@ def compose(
         environ=environ,
         generation=generation,
         spec=keeper.spec(placement, generation, (web, *keeper.processes(placement))),
-        listen=f"{topology.bind}:{policy['port']}",
+        listen=str(live.layout.socket) if topology.remote else f"{topology.bind}:{policy['port']}",
         new=not same,
         why=signature.why or ("" if same else _what_changed(live.release, build, config)),
         descriptions=descriptions_of(placement, proxy) if topology.remote else (),

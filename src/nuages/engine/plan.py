@@ -112,9 +112,11 @@ def _go_live(desired: Desired, live: Live) -> Iterable[Step]:
 def _start(desired: Desired, live: Live) -> Iterable[Step]:
     ask, layout, machine = desired.supervisor.ask, live.layout, live.machine
     topology, generation = desired.placement.topology, desired.generation
-    if desired.placement.account == "" and (not live.supervisor or _listens_elsewhere(desired, live)):
+    if not live.supervisor or _listens_elsewhere(desired, live):
         ensure = perform(ask(layout, machine, "ensure", "--listen", desired.listen))
-        yield step("+", f"listen on {desired.listen}", "one socket, held through every deploy", ensure)
+        held = ("systemd keeps the site up", "after a reboot too")
+        what, why = held if topology.remote else (f"listen on {desired.listen}", "one socket, held through every deploy")
+        yield step("+", what, why, ensure)
     kinds = ", ".join(_count(p) for p in desired.spec["processes"])
     why = f"beside {live.serving}, without traffic yet" if live.serving else "without traffic yet"
     spec = write(layout.generation(generation) / "spec.json", json.dumps(desired.spec), 0o600)
