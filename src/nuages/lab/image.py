@@ -85,13 +85,13 @@ def furnish(root: str, suite: str, where: outer.Mirrors) -> None:
 
 
 def fetch(version: str, packages: Sequence[str]) -> int:
-    """Into the shared cache: these packages and what they need, for the image as it is. Says how many files are there."""
+    """Into the shared cache: these packages and what they need, by the lists of the image. Says how many files are there."""
     ensure(version)
     debs = store.folder("cache", f"debs-{version}", "var/cache/apt/archives")
     with store.locked(f"image-{version}"), _over(store.image(version)) as root:
         write(f"{root}/etc/resolv.conf", resolv_conf())
-        for command in (("update", "-q"), ("install", "--download-only", "-q", "-y", *packages)):
-            must("chroot", root, "apt-get", *command, env=CHROOT_ENV, timeout=1800)
+        command = ("apt-get", "install", "--download-only", "-q", "-y", *packages)
+        must("chroot", root, *command, env=CHROOT_ENV, timeout=1800)
         for deb in glob.glob(f"{root}/var/cache/apt/archives/*.deb"):
             shutil.copy(deb, f"{debs}/.fetching")
             os.replace(f"{debs}/.fetching", f"{debs}/{os.path.basename(deb)}")
