@@ -61,6 +61,8 @@ def _patiently(url: str, partial: Path, indexes: Mapping[str, str | Secret]) -> 
         try:
             return _write(url, partial, indexes)
         except (OSError, http.client.HTTPException) as error:
+            if isinstance(error, urllib.error.HTTPError):
+                error.close()
             if attempt == TRIES or _is_final(error):
                 raise _unreachable(url, error) from error
         time.sleep(attempt)
@@ -133,7 +135,8 @@ def _with_login(url: str, label: str, own: Mapping[str, str]) -> str:
 
 
 def _is_final(error: Exception) -> bool:
-    return isinstance(error, urllib.error.HTTPError) and error.code < 500  # noqa: PLR2004
+    """Asking again would not help."""
+    return isinstance(error, FileNotFoundError) or (isinstance(error, urllib.error.HTTPError) and error.code < 500)  # noqa: PLR2004
 
 
 def _unreachable(url: str, error: Exception) -> EnvironmentBuildError:

@@ -59,7 +59,10 @@ def build_wheel(source, scratch, install):
     found = [name for name in os.listdir(out) if name.endswith(".whl")]
     if not found:
         raise Refused(f"{source['name']} made no wheel", "", "")
-    return os.path.join(out, found[0])
+    wheel = os.path.join(out, found[0])
+    if root != "/":
+        refuse_missing_libraries(wheel, source["name"], root, scratch)
+    return wheel
 
 
 def unpacked(source, folder):
@@ -129,6 +132,41 @@ def with_compiler(source, scratch):
             return root
     what = f"{source['name']} has no wheel for this host, and a compiler could not be installed for the build"
     raise Refused(what, "\n".join(said.splitlines()[-3:]), hint)
+
+
+def refuse_missing_libraries(wheel, name, root, scratch):
+    """A library that the build had and the host has not: the wheel would install, and fail when it is imported."""
+    folder = tempfile.mkdtemp(prefix="libraries-", dir=scratch)
+    with zipfile.ZipFile(wheel) as archive:
+        modules = [archive.extract(each, folder) for each in archive.namelist() if each.endswith(".so")]
+    os.chmod(folder, 0o755)
+    lacking = set()
+    for module in modules:
+        os.chmod(module, 0o755)
+        done = subprocess.run(["chroot", root, "objdump", "-p", module], env=TOOLS, capture_output=True, check=False)
+        needed = [
+            line.split()[1] for line in done.stdout.decode("utf-8", "replace").splitlines() if line.split()[:1] == ["NEEDED"]
+        ]
+        lacking.update(each for each in needed if not library(each, "/"))
+    packages = sorted({owner(library(each, root), root) for each in lacking} - {""})
+    if lacking:
+        what = f"{name} needs {', '.join(sorted(lacking))}, which is not on this host"
+        raise Refused(what, "", f"sudo apt install {' '.join(packages)}" if packages else "")
+
+
+def library(name, root):
+    """Where the loader of this root finds it; "" where it doesn't. A module's own libraries are found beside it."""
+    listed = subprocess.run(["chroot", root, "ldconfig", "-p"], env=TOOLS, capture_output=True, check=False).stdout.decode()
+    return next((line.rpartition(" => ")[2] for line in listed.splitlines() if line.split()[:1] == [name]), "")
+
+
+def owner(path, root):
+    """The system package that brought a file; it may be named by the place that /lib leads to, or by /lib."""
+    for each in (path, path.removeprefix("/usr"), os.path.realpath(os.path.join(root, path.lstrip("/"))).removeprefix(root)):
+        done = subprocess.run(["chroot", root, "dpkg-query", "-S", each], env=TOOLS, capture_output=True, check=False)
+        if each and not done.returncode:
+            return done.stdout.decode().split(":")[0]
+    return ""
 
 
 def layered_root(scratch):

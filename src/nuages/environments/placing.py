@@ -17,6 +17,7 @@ from nuages.environments.interpreters import numbers
 from nuages.environments.model import Environment, Lock, Piece, Target
 from nuages.environments.pieces import wheel_cache
 from nuages.environments.target import target_key
+from nuages.errors import CommandError, EnvironmentBuildError
 from nuages.hosts.transport import Progress, Transport
 
 
@@ -64,11 +65,11 @@ def place_environment(
         {"op": "remove", "paths": [note]},
     ]
     text = f"+ {host.name}  environment {environment.key}: Python {target.python}, {len(pieces)} packages"
-    host.write(
-        [{"text": text, "ops": ops, "undo": [{"op": "remove", "paths": [note]}]}],
-        journal or str(venvs.parent / "journal.jsonl"),
-        _said(progress),
-    )
+    step = {"text": text, "ops": ops, "undo": [{"op": "remove", "paths": [note]}]}
+    try:
+        host.write([step], journal or str(venvs.parent / "journal.jsonl"), _said(progress))
+    except CommandError as error:
+        raise EnvironmentBuildError(error.what, where=host.name, detail=error.detail, hint=error.hint) from error
     return environment
 
 
@@ -99,7 +100,7 @@ def _told(piece: Piece, store: Path) -> dict[str, Any]:
 
 
 def _said(progress: Progress) -> Any:
-    return lambda event: progress(event["line"]) if event.get("event") == "output" else None
+    return lambda event: progress(event["line"]) if event.get("event") == "output" and event["line"][:1] != "{" else None
 
 
 @functools.cache
