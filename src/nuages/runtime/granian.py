@@ -6,8 +6,15 @@ tells the supervisor how that went; it accepts meanwhile on a socket that no pro
 
 from __future__ import annotations
 
+import signal
+
 from nuages_runtime import proof, watch
 
+
+# Until Granian sets its own, a worker has its parent's handler, which only notes the signal: asked to end while it
+# loads, it would not.
+for name in (signal.SIGTERM, signal.SIGINT):
+    signal.signal(name, signal.SIG_DFL)
 
 watch.begin()  # before the project is loaded: a slow import is no hang
 

@@ -7,6 +7,7 @@ import json
 import os
 import sys
 import time
+import traceback
 
 
 sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
@@ -137,7 +138,7 @@ class Client:
             if process["kind"] == "web":
                 since = record.get("log_from", {}).get(process["name"], 0)
                 allowed = min(self.timeout, float(process.get("start_timeout", 60)))
-                verdict = proving.await_proof(self.site, generation, process, since, time.monotonic() + allowed)
+                verdict = proving.await_proof(self.site, generation, process, since, allowed)
                 if verdict is not True:
                     return verdict
         return True
@@ -297,8 +298,8 @@ def main():
     except RefusedError as refused:
         print(json.dumps(refused.answer))
         return 1
-    except (OSError, ValueError) as error:
-        print(json.dumps({"error": str(error), "detail": repr(error), "hint": ""}))
+    except Exception as error:
+        print(json.dumps({"error": repr(error), "detail": traceback.format_exc(limit=-3), "hint": ""}))
         return 1
     print(json.dumps(answer))
     return 0

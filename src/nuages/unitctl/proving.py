@@ -38,8 +38,12 @@ SYSTEMD = {
     "233": "its folder in /run can't be made",
 }
 SERVER_SAYS = re.compile(
-    r"\[(INFO|ERROR|WARNING)\]|/(gunicorn|granian)/| _granian |HaltServer|self\.|^(Traceback|During handling)"
+    r"\[(INFO|ERROR|WARNING)\]|/(gunicorn|granian)/| _granian|HaltServer|self\.|^(Traceback|During handling)"
 )
+IDLE_TALK = re.compile(r"\[INFO\]| INFO _granian")
+DENIED = re.compile(r"PermissionError|Operation not permitted|Permission denied|Read-only file system")
+VARIABLE = re.compile(r"KeyError: '([A-Z][A-Z0-9_]+)'|Set the ([A-Z][A-Z0-9_]+) environment variable")
+FATAL = re.compile(r"(Fatal Python error: .*)\n((?:.*\n){0,60})")
 MEMORY = re.compile(r"MemoryError|Cannot allocate memory|Perhaps out of memory")
 
 
@@ -86,9 +90,9 @@ def ended(process, unit, found, said):
     return failure(process, "exited", ["%s exited with status %s before it was ready" % (name, status), *tail(said, 4)])
 
 
-def overdue(process, since):
+def overdue(process, since, allowed):
     said = read_log(process, since)
-    first = "%s did not answer within %g seconds of its start" % (process["name"], float(process.get("start_timeout", 60)))
+    first = "%s did not answer within %g seconds of its start" % (process["name"], allowed)
     return failure(process, "timeout", [first, *tail(said, 4)])
 
 
@@ -102,13 +106,30 @@ def read_log(process, since):
 
 
 def tail(said, count):
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    crash = FATAL.search(said)
+    return [crash.group(1), *innermost(crash.group(2))][:count] if crash else last_lines(said, count)
+
+
+def innermost(stack):
+    """faulthandler has the most recent call first."""
+    files = [line.strip() for line in stack.splitlines() if line.strip().startswith("File ")]
+    own = [line for line in files if "/site-packages/" not in line and "<frozen" not in line]
+    return own or files
+
+
+def last_lines(said, count):
+    """The last lines that differ: a process that was started three times said all of them three times."""
+    lines = [line.strip() for line in said.splitlines() if line.strip() and not IDLE_TALK.search(line)]
     own = [line for line in lines if not SERVER_SAYS.search(line)]  # its tracebacks are about itself
-    return (own or lines)[-count:]
+    return list(dict.fromkeys(reversed(own or lines)))[:count][::-1]
 
 
 def hint(failed, site, generation):
-    text = HINTS.get(failed["kind"], "")
+    said = "\n".join(failed["lines"])
+    variable = VARIABLE.search(said)
+    if variable:
+        return "set it: nuages config set %s=..." % (variable.group(1) or variable.group(2))
+    text = HINTS.get(failed["kind"]) or (HINTS["sandbox"] if DENIED.search(said) else "")
     return text % unit_of(site.name, failed["process"], generation) if "%s" in text else text
 
 
@@ -186,8 +207,9 @@ def get(path, target, headers, patience):
         connection.close()
 
 
-def await_proof(site, generation, process, since, deadline):
-    """True or why not, by `deadline` (time.monotonic())."""
+def await_proof(site, generation, process, since, allowed):
+    """True or why not, within `allowed` seconds."""
+    deadline = time.monotonic() + allowed
     while True:
         verdict = judge(site, generation, process, since)
         if verdict is True:
@@ -195,5 +217,5 @@ def await_proof(site, generation, process, since, deadline):
         if verdict is not None:
             return verdict
         if time.monotonic() > deadline:
-            return overdue(process, since)
+            return overdue(process, since, allowed)
         time.sleep(0.03)

@@ -97,6 +97,8 @@ def write_text(path, text, mode, group=-1):
     descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(text)
+        file.flush()
+        os.fsync(file.fileno())  # what a boot starts from must have outlived a power cut
     os.chown(partial, -1, group)
     os.chmod(partial, mode)
     os.replace(partial, path)
