@@ -13,6 +13,9 @@ from nuages.cli.site import Site, json_option, with_site
 from nuages.engine.lock import break_lock, describe, locked
 
 
+STILL_WRITING = "steps of an earlier command are being carried out on the host"
+
+
 @click.command()
 @click.option("--break", "breaking", is_flag=True, help="Take the lock from whoever holds it. The audit log keeps it.")
 @click.option("-m", "--reason", default="", metavar="TEXT", help="Why it is broken, for the audit log.")
@@ -36,7 +39,7 @@ def command(site: Site, breaking: bool, reason: str, as_json: bool) -> None:
 def said(answer: Mapping[str, Any]) -> str:
     holder = answer.get("holder")
     if not holder:
-        return "nobody holds the lock"
+        return STILL_WRITING if answer.get("writing") else "nobody holds the lock"
     by, now = holder.get("owner", {}), answer["now"]
     why = f": {by['reason']}" if by.get("reason") else ""
     lines = [f"nuages {by.get('what', 'deploy')}{why}", f"  by {describe(by)}, since {ago(now - holder['since'])}"]

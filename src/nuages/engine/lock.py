@@ -130,22 +130,21 @@ def _beating(here: Transport, layout: Layout, token: str) -> Iterator[None]:
 
 
 def _held(answer: Mapping[str, Any], layout: Layout) -> LockHeldError:
-    holder = answer["holder"]
-    minutes = (time.time() - holder.get("since", time.time())) / 60
-    left = holder.get("expires", time.time()) - time.time()
+    holder, where = answer["holder"], str(layout.lock)
     by = holder.get("owner", {})
+    if not by:
+        what = "steps of an earlier command are being carried out on the host"
+        return LockHeldError(what, where=where, hint="wait until they have ended: nuages lock")
+    minutes = (time.time() - holder.get("since", time.time())) / 60
     why = f" ({by['reason']})" if by.get("reason") else ""
+    what = f"{describe(by)} has been running `nuages {by.get('what', 'deploy')}`{why} for {minutes:.0f} min"
     if answer.get("writing"):
-        hint = "its steps are being carried out on the host: wait for them"
-    elif by.get("remote"):
-        hint = f"wait for it; it ends by itself {max(0, left):.0f} s after the last sign of life (nuages lock tells more)"
-    else:
-        hint = "wait for it; it ends with that process (nuages lock tells more)"
-    return LockHeldError(
-        f"{describe(by)} has been running `nuages {by.get('what', 'deploy')}`{why} for {minutes:.0f} min",
-        where=str(layout.lock),
-        hint=hint,
-    )
+        return LockHeldError(
+            f"{what}; its steps are being carried out on the host", where=where, hint="wait until they have ended"
+        )
+    left = max(0, holder.get("expires", 0) - time.time())
+    ends = f"{left:.0f} s from now unless it is renewed" if by.get("remote") else "with that process"
+    return LockHeldError(what, where=where, hint=f"wait for it; it ends by itself, {ends} (nuages lock tells more)")
 
 
 def describe(by: Mapping[str, Any]) -> str:

@@ -362,9 +362,9 @@ def read_break_lock(path, who):
 def read_locked(path):
     """Who holds the lock now, without taking it."""
     holder = read_json(path)
+    writing = os.path.isdir(os.path.dirname(path)) and _is_writing(os.path.dirname(path))
     if not holder:
-        return {"now": time.time()}
-    writing = _is_writing(os.path.dirname(path))
+        return {"writing": writing, "now": time.time()}
     return {"holder": holder, "writing": writing, "holds": writing or _holds(holder), "now": time.time()}
 
 

@@ -238,8 +238,8 @@ class FakeTransport:
 
     def _read_locked(self, path: str) -> dict[str, Any]:
         holder = self.disk.json(path)
-        holds = {"holder": holder, "writing": False, "holds": holder["expires"] > time.time()} if holder else {}
-        return {**holds, "now": time.time()}
+        holds = {"holder": holder, "holds": holder["expires"] > time.time()} if holder else {}
+        return {**holds, "writing": False, "now": time.time()}
 
     def _read_renew(self, path: str, token: str, seconds: float) -> dict[str, Any]:
         holder = self.disk.json(path) or {}
