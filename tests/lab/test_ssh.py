@@ -1,6 +1,7 @@
 """A real server over SSH: every login, every refusal, and a connection that dies at the worst moment."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -257,6 +258,23 @@ def test_ctrl_c_has_the_host_take_back_what_was_done(web):
         "/srv/shop/a": None,
         "/srv/shop/b": None,
     }
+
+
+def test_ctrl_c_reaches_hosts_that_are_written_to_at_the_same_time(web):
+    """Only a program's first thread hears of Ctrl-C; here it is `together`, waiting for two."""
+    server, other = fresh(reach(web)), reach(web, user="admin")
+    other.run(run("rm", "-rf", "/srv/other"))
+    steps = [
+        {"text": "+ a", "ops": [{"op": "run", "argv": ["touch", "/srv/a"]}], "undo": [{"op": "remove", "paths": ["/srv/a"]}]}
+    ]
+    steps.append(shell("+ slow", "sleep 30"))
+    journals = {server: JOURNAL, other: "/srv/other/journal.jsonl"}
+    threading.Timer(1.5, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt):
+        together([server, other], lambda host: host.write(steps, journals[host], lambda _event: None))
+    for host in (server, other):
+        text = host.read({"it": {"kind": "text", "path": journals[host]}})["it"]
+        assert json.loads(text.splitlines()[-1])["state"] == "undone"
 
 
 def lose(server, steps, fault):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
@@ -39,6 +39,12 @@ def together(transports: Sequence[Transport], work: Callable[[Transport], T]) ->
         return [work(transports[0])]
     with ThreadPoolExecutor(len(transports)) as pool:
         futures = [pool.submit(work, transport) for transport in transports]
+        try:
+            wait(futures)
+        except KeyboardInterrupt:  # only this thread hears of it
+            for transport in transports:
+                transport.cancel()
+            raise
     failures = [error for future in futures if (error := future.exception())]
     if len(failures) == 1:
         raise failures[0]

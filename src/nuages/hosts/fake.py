@@ -180,6 +180,9 @@ class FakeTransport:
                 sent += len(self.disk.entries[place].content)
         return sent
 
+    def cancel(self) -> None:
+        """Nothing is under way for long here."""
+
     def confirm(self) -> None:
         self.confirmed += 1
 

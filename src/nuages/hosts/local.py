@@ -115,6 +115,9 @@ class LocalTransport:
         """Hard links where it is the same file system."""
         return sum(_put(path, Path(store, digest[:2], digest)) for digest, path in pieces.items())
 
+    def cancel(self) -> None:
+        """Nothing: what is run here ends with the Ctrl-C itself."""
+
     def confirm(self) -> None:
         """Nobody is locked out of this machine by what is done on it."""
 

@@ -37,7 +37,7 @@ Password = Secret | Callable[[], Secret | None] | None
 Body = Callable[[], Iterable[bytes]]
 
 
-@dataclass
+@dataclass(eq=False)
 class RoundTrip:
     answers: Answers
     conversation: Conversation | None = None
@@ -71,6 +71,7 @@ class SshTransport:
         self._password = sudo_password
         self._way, self._python = Way.FIRST, "python3"
         self._guard = threading.Lock()
+        self._under_way: list[tuple[RoundTrip, Mapping[str, Any]]] = []
 
     # --- the contract of Transport -------------------------------------------------------------------------------
 
@@ -108,6 +109,13 @@ class SshTransport:
 
     def write(self, steps: Iterable[Mapping[str, Any]], journal: str, progress: Listener) -> None:
         self._ask({"write": list(steps), "journal": journal}, progress)
+
+    def cancel(self) -> None:
+        for told, request in tuple(self._under_way):
+            if "write" in request:
+                self._take_back(told, request)
+            elif told.conversation:
+                told.conversation.stop()
 
     @contextlib.contextmanager
     def scratch(self, files: Mapping[str, str], links: Mapping[str, str] | None = None, owner: str = "") -> Iterator[str]:
@@ -213,6 +221,7 @@ class SshTransport:
         words = self._words(request, body, told.answers, patient=self._way is Way.PASSWORD)
         argv = self.login.argv(remote_command(self._way, self._python))
         told.conversation = conversation = Conversation(argv, words, told.answers.take, mutter=told.mutter)
+        self._under_way.append((told, request))
         try:
             told.status = conversation.end(time_limit(request))
         except subprocess.TimeoutExpired as error:
@@ -221,6 +230,8 @@ class SshTransport:
         except BaseException:
             self._stop(told, request)
             raise
+        finally:
+            self._under_way.remove((told, request))
         return told
 
     def _words(self, request: Mapping[str, Any], body: Body, answers: Answers, *, patient: bool) -> Iterator[bytes]:
@@ -247,13 +258,17 @@ class SshTransport:
         assert told.conversation  # noqa: S101
         try:
             if "write" in request:
-                told.answers.listen({"event": "output", "line": f"{self.name}: stopping, and taking back what was done"})
-                self.read({"it": {"kind": "cancel", "journal": request["journal"]}})
+                self._take_back(told, request)
                 told.conversation.end(TAKEN_BACK)
-        except (HostError, subprocess.TimeoutExpired):
+        except subprocess.TimeoutExpired:
             pass
         finally:
             told.conversation.stop()
+
+    def _take_back(self, told: RoundTrip, request: Mapping[str, Any]) -> None:
+        told.answers.listen({"event": "output", "line": f"{self.name}: stopping, and taking back what was done"})
+        with contextlib.suppress(HostError):
+            self.read({"it": {"kind": "cancel", "journal": request["journal"]}})
 
     def _helped(self, errors: str, *, writing: bool) -> bool:
         """May another try do better? A shared connection had died unseen, or a person unlocks a key."""

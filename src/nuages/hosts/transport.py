@@ -37,6 +37,9 @@ class Transport(Protocol):
     def write(self, steps: Iterable[Mapping[str, Any]], journal: str, progress: Callable[[dict[str, Any]], None]) -> None:
         """Have the agent carry out steps in order, journalled on the host before and after each."""
 
+    def cancel(self) -> None:
+        """From another thread, what Ctrl-C is in the first: the host takes back the steps under way, anything else ends."""
+
     def scratch(
         self, files: Mapping[str, str], links: Mapping[str, str] | None = None, owner: str = ""
     ) -> AbstractContextManager[str]:
