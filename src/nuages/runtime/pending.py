@@ -55,6 +55,7 @@ def migration_facts(connection, details):
     facts["pending"] = describe_plan(executor, connection, plan, tables, details and not facts["empty"])
     if facts["pending"] and not facts["empty"]:
         facts["sizes"] = table_sizes(connection, touched(facts["pending"]) & tables)
+        facts["size"] = database_size(connection)
     return facts
 
 
@@ -146,6 +147,18 @@ def refusal(connection, error):
 
 
 ROW_BOUND = 1000000
+
+
+def database_size(connection):
+    """Bytes, for what a snapshot costs; None where it is a file, or can't be asked."""
+    if connection.vendor != "postgresql":
+        return None
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_database_size(current_database())")
+            return cursor.fetchone()[0]
+    except Exception:
+        return None
 
 
 def table_sizes(connection, tables):

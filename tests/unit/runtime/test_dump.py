@@ -56,6 +56,22 @@ def test_a_client_that_fails_says_why_and_not_on_the_snapshots_way(tmp_path, mon
         sent(connection, tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("version", "option"),
+    [
+        ("pg_dump (PostgreSQL) 17.6 (Debian 17.6-0+deb13u1)", "--compress=zstd:1"),
+        ("pg_dump (PostgreSQL) 15.14", "--compress=1"),
+        ("", "--compress=1"),
+    ],
+)
+def test_a_client_is_asked_for_the_cheapest_compression_that_it_knows(tmp_path, monkeypatch, version, option):
+    program = tmp_path / "pg_dump"
+    program.write_text(f"#!/bin/sh\necho '{version}'\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    assert dump.compression() == option
+
+
 def test_other_databases_are_refused_with_what_to_do():
     with pytest.raises(ValueError, match="take one yourself"):
         dump.send(SimpleNamespace(vendor="mysql", settings_dict={}), 1)
