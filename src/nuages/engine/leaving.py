@@ -117,9 +117,10 @@ def _files(leaving: Leave) -> list[Step]:
     others = {name: entry for name, entry in leaving.ledger.get("units", {}).items() if not _is_ours(leaving, name)}
     leavers = [name for name in others if name in leaving.of("units") and not _of(name, leaving.staying) and leaving.last]
     reloaded = sorted(name for name, entry in others.items() if set(entry.get("on", ())) & gone and name not in leavers)
+    folders: Op = {"op": "forget_directories", "whose": list(leaving.mine)}
     reload: Op = {"op": "reload_units", "names": reloaded}
     what = "systemd reads its unit files again" + (f"; {', '.join(reloaded)} reloaded" if reloaded else "")
-    made.append(leaving.room.step("~", what, "", reload))
+    made.append(leaving.room.step("~", what, "", folders, reload))
     if leavers:
         restore: Op = {"op": "restore_units", "names": leavers}
         made.append(leaving.room.step("~", f"{', '.join(leavers)} as before", "of packages", restore))
@@ -167,10 +168,9 @@ def _accounts(leaving: Leave, login: str) -> list[Step]:
     ]
     made = [leaving.room.step("-", f"account {name}", "", {"op": "drop_account", "name": name}) for name in going]
     came = leaving.ledger.get("came", {})
-    if leaving.last and (came.get("users") or came.get("groups")):
-        keep = [] if leaving.data else [name for name in came.get("users", ()) if name in ("postgres", "mysql")]
-        rest = ", ".join(sorted({*came.get("users", ()), *came.get("groups", ())} - set(keep)))
-        made.append(leaving.room.step("-", f"accounts of those packages: {rest}", "", {"op": "drop_came", "keep": keep}))
+    if leaving.last and not leaving.staying and (came.get("users") or came.get("groups")):
+        names = ", ".join(sorted({*came.get("users", ()), *came.get("groups", ())}))
+        made.append(leaving.room.step("-", f"accounts of those packages: {names}", "", {"op": "drop_came"}))
     return made
 
 

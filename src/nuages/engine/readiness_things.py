@@ -71,7 +71,7 @@ def directory_pieces(room: Room, description: Description) -> list[Piece]:
         elif (lying["mode"], lying["owner"], lying["group"]) != (directory.mode, directory.owner, directory.group):
             made.append(Piece(_mended(room, description, directory, lying)))
     if new:
-        rest = f" and {len(new) - 1} more folders" if len(new) > 1 else ""
+        rest = f" and {len(new) - 1} more folder{'s' if len(new) > 2 else ''}" if len(new) > 1 else ""  # noqa: PLR2004
         ops = [_folder(room, description, directory) for directory in new]
         made.insert(0, Piece(room.step("+", f"{new[0].path}{rest}", description.what, *ops)))
     return made

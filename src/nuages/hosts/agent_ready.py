@@ -43,6 +43,7 @@ LEDGER = STATE + "/ledger.json"
 KEPT = STATE + "/kept"
 UNDO = STATE + "/undo"
 GUARD = STATE + "/guard"
+ETC_BEFORE = STATE + "/etc-before.json"  # names of all files in /etc before the first package of ours
 TOOLS = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
 QUIET_APT = {
     **TOOLS,
@@ -123,7 +124,7 @@ def _installed(root):
         text = _content(_at(root, "/var/lib/dpkg/status"))
     except OSError:
         return set()
-    return set(re.findall(r"^Package: (\S+)\nStatus: \S+ \S+ installed$", text, re.MULTILINE))
+    return set(re.findall(r"^Package: (\S+)\n(?:[^\n]+\n)*?Status: \S+ \S+ installed$", text, re.MULTILINE))
 
 
 def _account(name):
@@ -554,8 +555,16 @@ def _keep(path, root):
     else:
         if os.path.lexists(aside):
             os.unlink(aside)
-        shutil.copy2(place, aside, follow_symlinks=False)
+        _copy(place, aside)
     return kept
+
+
+def _copy(path, to):
+    """With mode, times and owner."""
+    shutil.copy2(path, to, follow_symlinks=False)
+    if os.geteuid() == 0:
+        info = os.lstat(path)
+        os.lchown(to, info.st_uid, info.st_gid)
 
 
 def _undo_file(path, root):
@@ -649,7 +658,7 @@ def _return(aside, place):
     info = os.lstat(aside)
     shutil.move(aside, place)
     if os.geteuid() == 0:
-        os.lchown(place, info.st_uid, info.st_gid)
+        os.lchown(place, info.st_uid, info.st_gid)  # over file systems, move loses it
 
 
 def _keep_changed(path, root):
@@ -682,6 +691,8 @@ def write_packages(names, timeout=1800):
     arguments = ["apt-get", "install", "-y", "--no-install-recommends", *_apt_options(), "--", *names]
     came = _simulate(arguments, names)
     users, groups = _names_of(pwd.getpwall), _names_of(grp.getgrall)
+    if not os.path.exists(ETC_BEFORE):
+        write_file(ETC_BEFORE, json.dumps(sorted(_below("/etc"))), 0o600)
     with _ledger("/") as ledger:
         for name in came:
             _entries(ledger, "packages").setdefault(name, {"asked": name in names})
@@ -693,6 +704,11 @@ def write_packages(names, timeout=1800):
             came_too = _entries(ledger, "came")
             came_too["users"] = sorted({*came_too.get("users", []), *(_names_of(pwd.getpwall) - users)})
             came_too["groups"] = sorted({*came_too.get("groups", []), *(_names_of(grp.getgrall) - groups)})
+
+
+def _below(folder):
+    """Files and links, not folders."""
+    return {os.path.join(place, name) for place, _folders, names in os.walk(folder) for name in names}
 
 
 def _names_of(listing):
@@ -738,8 +754,7 @@ def _simulate(arguments, names, again=True):
             _tail(told),
             "settle that by hand with apt-get first",
         )
-    installed = _installed("/")
-    return [name for name in re.findall(r"^Inst (\S+)", told["stdout"], re.MULTILINE) if name.split(":")[0] not in installed]
+    return re.findall(r"^Inst (\S+) \(", told["stdout"], re.MULTILINE)  # an upgrade has its old version in brackets first
 
 
 def _apt_hint(text):
@@ -786,10 +801,28 @@ def write_purge(keep=(), timeout=900):
     ours = {name for name in read_ledger().get("packages", {}) if name.split(":")[0] in _installed("/")}
     going = _going(sorted(ours - set(keep)))
     if going:
-        arguments = ["apt-get", "purge", "-y", *_apt_options(), "--", *going]
-        _apt(arguments, timeout)
+        with _etc_stays():
+            _apt(["apt-get", "purge", "-y", *_apt_options(), "--", *going], timeout)
     with _ledger("/") as ledger:
         ledger["packages"] = {k: v for k, v in ledger.get("packages", {}).items() if k in ours - set(going)}
+
+
+@contextlib.contextmanager
+def _etc_stays():
+    """What was in /etc before the first package of ours stays: some packages take files along that aren't theirs
+    (purging `locales` removes /etc/default/locale)."""
+    aside = STATE + "/etc-aside"
+    before = [path for path in read_json(ETC_BEFORE) or [] if os.path.lexists(path)]
+    for path in before:
+        os.makedirs(os.path.dirname(aside + path), mode=0o700, exist_ok=True)
+        _copy(path, aside + path)
+    try:
+        yield
+    finally:
+        for path in before:
+            if not os.path.lexists(path):
+                _return(aside + path, path)
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 def _going(names):
@@ -833,14 +866,16 @@ def write_drop_account(name, root="/"):
         _must(["userdel", *(["--remove"] if found["home"].startswith("/home/") else []), name])
 
 
-def write_drop_came(keep=()):
-    """Users and groups that our packages' scripts made, and that purging them leaves."""
-    came = read_ledger().get("came", {})
-    for name in came.get("users", []):
-        if name not in keep and _account(name):
+def write_drop_came():
+    """Users and groups that our packages' scripts made, and that purging them leaves; not while one of the packages stays."""
+    ledger = read_ledger()
+    if ledger.get("packages"):
+        return
+    for name in ledger.get("came", {}).get("users", []):
+        if _account(name):
             read_command(["userdel", name], env=TOOLS)
-    for name in came.get("groups", []):
-        if name not in keep and name in _names_of(grp.getgrall):
+    for name in ledger.get("came", {}).get("groups", []):
+        if name in _names_of(grp.getgrall):
             read_command(["groupdel", name], env=TOOLS)
 
 
@@ -861,18 +896,19 @@ def write_unit(name, do, whose="", on=(), reload=False, again=False, root="/"):
     if not name:
         return
     if whose:
-        _remember_unit(name, whose, on, reload, root)
+        _remember_unit(name, whose, on, reload, do, root)
     for verb in do:
         _systemctl(verb, name)
     with _ledger(root) as ledger:
         ledger.get("pending", {}).pop(name, None)
 
 
-def _remember_unit(name, whose, on, reload, root):
-    state = _units([name])[name]
-    before = {"enabled": state.get("UnitFileState", ""), "active": state.get("ActiveState", "")}
+def _remember_unit(name, whose, on, reload, do, root):
+    """`boot`: what we said of its coming up at boot, "enable" or "disable"; "" where we left that alone."""
+    before = _units([name])[name].get("ActiveState", "")
     with _ledger(root) as ledger:
-        entry = _entries(ledger, "units").setdefault(name, {"before": before})
+        entry = _entries(ledger, "units").setdefault(name, {"before": before, "boot": ""})
+        entry["boot"] = next((verb for verb in do if verb in ("enable", "disable")), entry["boot"])
         shared = EVERYBODY if EVERYBODY in (whose, entry.get("for")) else whose
         entry.update({"for": shared, "on": sorted({*entry.get("on", []), *on}), "reload": reload})
 
@@ -902,19 +938,19 @@ def write_stop_units(names, root="/"):
 
 
 def write_restore_units(names, root="/"):
-    """Units of packages that stay: enabled and active as they were before us."""
+    """Units of packages: enabled and active as they were before us."""
     for name in names:
         with _ledger(root) as ledger:
-            before = (ledger.get("units", {}).pop(name, None) or {}).get("before", {})
+            entry = ledger.get("units", {}).pop(name, None)
         state = _units([name])[name]
-        if state.get("LoadState") != "loaded":
+        if not entry or state.get("LoadState") != "loaded":
             continue
-        wanted = {"enabled": "enable", "disabled": "disable"}.get(before.get("enabled", ""))
-        if wanted and before["enabled"] != state.get("UnitFileState"):
-            read_command(["systemctl", "--quiet", wanted, "--", name], env=TOOLS, timeout=30)
-        verb = "try-reload-or-restart" if before.get("active") == "active" else "stop"
-        if before.get("active") == "active" and state.get("ActiveState") != "active":
-            verb = "start"
+        opposite = {"enable": "disable", "disable": "enable"}.get(entry["boot"])
+        if opposite:
+            read_command(["systemctl", "--quiet", opposite, "--", name], env=TOOLS, timeout=30)
+        verb = "stop"
+        if entry["before"] == "active":
+            verb = "try-reload-or-restart" if state.get("ActiveState") == "active" else "start"
         read_command(["systemctl", "--quiet", verb, "--", name], env=TOOLS, timeout=150)
 
 
