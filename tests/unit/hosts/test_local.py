@@ -1,5 +1,6 @@
 """This machine as a host: nothing of the caller's reaches a command, nothing of a command stays behind."""
 
+import hashlib
 import os
 import subprocess
 import time
@@ -147,3 +148,36 @@ def test_the_agent_has_as_long_as_its_commands_may_take():
     migrate = {"ops": [{"op": "run", "argv": ["migrate"], "timeout": day}], "undo": [{"op": "remove", "paths": []}]}
     assert time_limit({"write": [migrate, migrate]}) > 2 * day
     assert time_limit({"read": {"host": {"kind": "host"}}}) > 0
+
+
+def test_a_scratch_folder_is_there_as_long_as_it_is_needed(here):
+    with here.scratch({"a.json": "[1]"}, {"link": "a.json"}) as path:
+        assert here.read({"it": {"kind": "json", "path": f"{path}/link"}})["it"] == [1]
+        assert os.stat(path).st_mode & 0o077 == 0
+    assert not os.path.exists(path)
+
+
+def test_pieces_are_put_into_a_store_once_and_made_into_a_build(here, tmp_path):
+    digest = hashlib.sha256(b"one").hexdigest()
+    (tmp_path / "file").write_text("one")
+    store = str(tmp_path / "pieces")
+    assert here.ship({digest: tmp_path / "file"}, store, lambda _line: None) == 3
+    assert here.ship({digest: tmp_path / "file"}, store, lambda _line: None) == 0
+    op = {"op": "assemble", "store": store, "to": str(tmp_path / "build"), "entries": [["a", "f", digest, 0o644]]}
+    here.write([{"text": "+ build", "ops": [op]}], str(tmp_path / "journal.jsonl"), lambda _event: None)
+    assert (tmp_path / "build" / "a").read_text() == "one"
+
+
+def test_a_command_with_the_terminal_gets_its_environment_and_no_other(here, capfd, monkeypatch):
+    monkeypatch.setenv("SECRET", "x")
+    assert here.execute(("/bin/sh", "-c", 'echo "$A$SECRET"; pwd; exit 7'), {"A": "b"}, "/usr") == 7
+    assert capfd.readouterr().out == "b\n/usr\n"
+
+
+def test_a_command_ended_by_a_signal_has_the_status_of_a_shell(here):
+    assert here.execute(("/bin/sh", "-c", "kill -TERM $$"), {}) == 143
+
+
+def test_a_command_that_is_not_there_says_so_as_a_shell_does(here, capfd):
+    assert here.execute(("no-such-program",), {}) == 127
+    assert "no such command" in capfd.readouterr().err
