@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import socket
 import subprocess
+import sys
 import time
 
 import pytest
 
 from nuages.errors import HostError, UsageError
 from nuages.lab import faults
+
+
+def nuages_lab(*words, before=()):
+    argv = [*before, sys.executable, "-c", "from nuages.cli import main; main()", "lab", *words]
+    return subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
 
 
 def ssh(host, user, command):
@@ -208,3 +214,31 @@ def test_the_clock_of_one_unit_is_wrong(web):
 def test_a_command_that_never_ends_is_ended_with_all_it_started(web):
     assert web.run("sleep 1234 & sleep 1234", timeout=1).status == 124
     assert not web.run("pgrep", "-f", "sleep 1234").ok
+
+
+def test_some_packets_are_lost_and_not_all(web):
+    web.fault(faults.Cut(loss=50, one_way="in"))
+    heard = sum(answers(web) for _time in range(8))
+    web.fault(faults.Heal())
+    assert answers(web)
+    assert heard < 8  # each needs several packets to arrive at the first try
+
+
+def test_the_command_line_breaks_and_mends(lab, web):
+    at = ("--lab", lab.name, web.name)
+    assert nuages_lab("fault", *at, "cut", "--loss", "100").returncode == 0
+    assert not answers(web)
+    assert nuages_lab("fault", *at, "heal").returncode == 0
+    assert nuages_lab("ssh", *at, "hostname").stdout.strip() == web.name
+    assert "no process 'nobody' runs" in nuages_lab("fault", *at, "kill", "nobody").stderr
+    assert "'much' is no size" in nuages_lab("fault", *at, "memory", "much").stderr
+    assert f"{web.name}  {web.address}  Debian 13  on" in nuages_lab("status", "--lab", lab.name).stdout
+
+
+@pytest.mark.parametrize(
+    "words", [("up", "web-1"), ("status",), ("down",), ("image",), ("fault", "web-1", "freeze"), ("ssh", "web-1")]
+)
+def test_a_root_that_may_not_mount_is_told_in_one_line(words):
+    told = nuages_lab(*words, before=["setpriv", "--bounding-set=-sys_admin"])
+    assert told.returncode == 1
+    assert told.stderr == "nuages: the lab needs a root that may mount and make networks, which this container's may not\n"

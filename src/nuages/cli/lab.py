@@ -16,6 +16,7 @@ from nuages.errors import UsageError
 from nuages.lab import Lab, LabHost, faults, sshconfig, store
 from nuages.lab import image as images
 from nuages.lab.faults import Fault
+from nuages.lab.requirements import require
 
 
 LAB = click.option("--lab", "lab_name", metavar="NAME", default="", help="Which lab, when there are several (or NUAGES_LAB).")
@@ -38,8 +39,14 @@ def up(names: tuple[str, ...], topology: str | None, disk: str, image: str, lab_
     names = names + (declared(topology) if topology else ())
     if not names:
         raise UsageError("no host is named", hint="nuages lab up web-1 db-1, or --from nuages.toml")
-    hosts = Lab(lab_name).up(*names, image=image, disk=disk, say=lambda line: click.echo(f"  {line}", err=True))
+    hosts = standing(lab_name).up(*names, image=image, disk=disk, say=lambda line: click.echo(f"  {line}", err=True))
     click.echo(sshconfig.topology_lines([(host.name, host.address) for host in hosts], hosts[0].ssh_config), nl=False)
+
+
+def standing(name: str) -> Lab:
+    """The lab of this name, where there can be one."""
+    require()
+    return Lab(name)
 
 
 def declared(path: str) -> tuple[str, ...]:
@@ -52,7 +59,7 @@ def declared(path: str) -> tuple[str, ...]:
 @LAB
 def down(names: tuple[str, ...], lab_name: str) -> None:
     """Take these hosts away with their disks, or all of the lab."""
-    gone = Lab(lab_name).down(*names)
+    gone = standing(lab_name).down(*names)
     click.echo(f"gone: {', '.join(gone)}" if gone else "nothing was there")
 
 
@@ -61,14 +68,14 @@ def down(names: tuple[str, ...], lab_name: str) -> None:
 @LAB
 def status(as_json: bool, lab_name: str) -> None:
     """The hosts of the lab, and whether they answer."""
-    rows = [_row(host) for host in Lab(lab_name).hosts]
+    rows = [_row(host) for host in standing(lab_name).hosts]
     if as_json:
         click.echo(json.dumps({"hosts": rows}))
     elif rows:
         click.echo(table([tuple(row.values()) for row in rows], ("host", "address", "image", "state")))
     else:
         click.echo("no hosts")
-    others = [lab for lab in store.labs() if lab.name != Lab(lab_name).name]
+    others = [lab for lab in store.labs() if lab.name != standing(lab_name).name]
     for lab in others if not as_json else ():
         click.echo(f"another lab: {lab.name} ({', '.join(host.name for host in store.hosts(lab.name))})")
 
@@ -83,7 +90,7 @@ def _row(host: LabHost) -> dict[str, str]:
 @click.argument("words", nargs=-1, type=click.UNPROCESSED)
 def ssh(lab_name: str, name: str, words: tuple[str, ...]) -> None:
     """Log in to a host as root (or USER@HOST), or run a command there."""
-    host = Lab(lab_name).host(name.rpartition("@")[2])
+    host = standing(lab_name).host(name.rpartition("@")[2])
     os.execvp("ssh", ["ssh", *host.ssh_options, name, *words])  # noqa: S606  ssh takes over this process and its terminal
 
 
@@ -93,7 +100,7 @@ def ssh(lab_name: str, name: str, words: tuple[str, ...]) -> None:
 @click.pass_context
 def fault(ctx: click.Context, lab_name: str, host: str) -> None:
     """Break a host on purpose, and undo it: kill, hang, power-off, freeze, cut, fill-disk, memory, cpu, bandwidth, clock."""
-    ctx.obj = Lab(lab_name).host(host)
+    ctx.obj = standing(lab_name).host(host)
 
 
 def _verb(name: str, made: Callable[..., Fault], *parameters: Callable[[Any], Any]) -> None:
@@ -120,7 +127,7 @@ _verb("thaw", faults.Thaw)
 _verb(
     "cut",
     faults.Cut,
-    click.option("--one-way", type=click.Choice(["in", "out"]), default="", help="Only what it hears, or only what it says."),
+    click.option("--one-way", default="", metavar="in|out", help="Only what it hears, or only what it says."),
     click.option("--loss", type=click.IntRange(1, 100), default=100, metavar="PERCENT", help="Lose some packets, not all."),
     click.option("--peer", default="", metavar="HOST", help="Cut it off from this host only."),
 )
@@ -141,6 +148,7 @@ _verb("clock", faults.clock, click.argument("unit"), click.argument("offset", me
 @IMAGE
 def image(action: str, packages: str, image: str) -> None:
     """List the images; build one (once, about a minute) and fetch packages for its hosts; remove one and its packages."""
+    require()
     if action == "build":
         images.ensure(image, lambda line: click.echo(f"  {line}", err=True))
         if packages:

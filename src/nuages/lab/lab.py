@@ -55,6 +55,7 @@ class Lab:
         require()
         for name in names:
             addresses.checked_name(name)
+        os.chmod(store.folder(), 0o700)  # an image has setuid programs, which are not for the people of this machine
         reap()
         prepare_image(image, say)
         with store.locked(f"lab-{self.name}"):
