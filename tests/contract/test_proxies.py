@@ -6,6 +6,7 @@ import gzip
 import os
 import re
 import socket
+import ssl
 import time
 
 import pytest
@@ -219,13 +220,14 @@ def test_websockets_are_passed_on_and_other_upgrades_are_not(site):
 
 
 def site_tls(site, data):
-    import ssl
+    with tls_connection(site) as end:
+        end.sendall(data)
+        return end.recv(65536)
 
-    context = ssl._create_unverified_context()
-    with socket.create_connection(("127.0.0.1", site.ports[443]), 5) as raw:
-        with context.wrap_socket(raw, server_hostname="shop.example") as end:
-            end.sendall(data)
-            return end.recv(65536)
+
+def tls_connection(site, context=None, source="127.0.0.1"):
+    raw = socket.create_connection(("127.0.0.1", site.ports[443]), 5, source_address=(source, 0))
+    return (context or ssl._create_unverified_context()).wrap_socket(raw, server_hostname="shop.example")
 
 
 def test_a_declared_balancer_is_believed_about_client_scheme_and_id(site):
@@ -234,16 +236,12 @@ def test_a_declared_balancer_is_believed_about_client_scheme_and_id(site):
             b"GET /-/live HTTP/1.1\r\nHost: shop.example\r\nConnection: close\r\n\r\n",
         )
         assert end.recv(65536).startswith(b"HTTP/1.1 200")
-    import ssl
-
-    context = ssl._create_unverified_context()
-    with socket.create_connection(("127.0.0.1", site.ports[443]), 5, source_address=("127.0.0.2", 0)) as raw:
-        with context.wrap_socket(raw, server_hostname="shop.example") as end:
-            end.sendall(
-                b"GET / HTTP/1.1\r\nHost: shop.example\r\nX-Forwarded-For: 6.6.6.6, 203.0.113.9\r\n"
-                b"X-Request-ID: from-balancer\r\nConnection: close\r\n\r\n"
-            )
-            text = end.recv(65536).lower()
+    with tls_connection(site, source="127.0.0.2") as end:
+        end.sendall(
+            b"GET / HTTP/1.1\r\nHost: shop.example\r\nX-Forwarded-For: 6.6.6.6, 203.0.113.9\r\n"
+            b"X-Request-ID: from-balancer\r\nConnection: close\r\n\r\n"
+        )
+        text = end.recv(65536).lower()
     assert b"x-forwarded-for: 203.0.113.9" in text
     assert b"x-request-id: from-balancer" in text
 
@@ -262,19 +260,16 @@ def test_where_the_project_is_gone_a_page_of_ours_says_so(site):
 
 
 def test_only_the_protocols_and_ciphers_of_the_intermediate_profile(site):
-    import ssl
-
     def shake(version, ciphers=None):
         context = ssl._create_unverified_context()
         context.minimum_version = context.maximum_version = version
         context.set_ciphers((ciphers or "ALL") + ":@SECLEVEL=0")
-        with socket.create_connection(("127.0.0.1", site.ports[443]), 5) as raw:
-            with context.wrap_socket(raw, server_hostname="shop.example") as end:
-                return end.cipher()[0]
+        with tls_connection(site, context) as end:
+            return end.cipher()[0]
 
     assert shake(ssl.TLSVersion.TLSv1_3).startswith("TLS_")
     assert "ECDHE" in shake(ssl.TLSVersion.TLSv1_2)
-    with pytest.warns(DeprecationWarning), pytest.raises(OSError):
+    with pytest.warns(DeprecationWarning, match="TLSv1_1"), pytest.raises(OSError):
         shake(ssl.TLSVersion.TLSv1_1)
     for weak in ("AES128-SHA", "ECDHE-ECDSA-AES128-SHA256", "DHE-RSA-AES128-GCM-SHA256"):
         with pytest.raises(OSError):

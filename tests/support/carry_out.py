@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 
 from nuages.secret import Secret
@@ -14,7 +15,9 @@ def carry_out(host, *descriptions):
     packages = sorted({name for d in descriptions for name in d.packages})
     if packages:
         install = "apt-get install -y -q --no-install-recommends"
-        host.must(f"DEBIAN_FRONTEND=noninteractive {install} {' '.join(packages)}", timeout=600)
+        there = f"dpkg-query -W -f '${{db:Status-Status}}\\n' {' '.join(packages)} 2>/dev/null | grep -cx installed"
+        if host.run(there).stdout.strip() != str(len(packages)):
+            host.must(f"DEBIAN_FRONTEND=noninteractive {install} {' '.join(packages)}", timeout=600)
     for description in descriptions:
         one(host, description)
 
@@ -32,17 +35,46 @@ def one(host, description):
             run(host, action.command, action.user)
 
 
+WRITE = """
+import grp, json, os, pwd, sys
+d, changed = json.load(sys.stdin), []
+def own(path, mode, owner, group):
+    os.chown(path, pwd.getpwnam(owner).pw_uid, grp.getgrnam(group).gr_gid)
+    os.chmod(path, mode)
+for path, *manners in d["directories"]:
+    os.makedirs(path, exist_ok=True)
+    own(path, *manners)
+for path in d["absent"]:
+    if os.path.lexists(path): os.unlink(path)
+for path, once, text, *manners in d["files"]:
+    if os.path.exists(path) and (once or open(path).read() == text): continue
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "w") as file: file.write(text)
+    own(path, *manners)
+    changed.append(path)
+for path, target in d["links"]:
+    if os.path.islink(path) and os.readlink(path) == target: continue
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    if os.path.lexists(path): os.unlink(path)
+    os.symlink(target, path)
+    changed.append(path)
+print(json.dumps(changed))
+"""
+
+
 def write_files(host, description):
-    changed = set()
-    for file in description.files:
-        text = file.content.reveal() if isinstance(file.content, Secret) else file.content
-        if host.run("cat", file.path).stdout == text:
-            continue
-        host.must("sh", "-c", 'mkdir -p "$(dirname "$1")"; cat > "$1"', "sh", file.path, stdin=text)
-        host.must("chmod", f"{file.mode:o}", file.path)
-        host.must("chown", f"{file.owner}:{file.group}", file.path)
-        changed.add(file.path)
-    return changed
+    """Folders, files and links as described; which of them changed."""
+    wanted = {
+        "directories": [(d.path, d.mode, d.owner, d.group) for d in description.directories],
+        "absent": description.absent,
+        "files": [(f.path, f.once, revealed(f.content), f.mode, f.owner, f.group) for f in description.files],
+        "links": [(link.path, link.target) for link in description.links],
+    }
+    return set(json.loads(host.must("python3", "-c", WRITE, stdin=json.dumps(wanted))))
+
+
+def revealed(content):
+    return content.reveal() if isinstance(content, Secret) else content
 
 
 def switch(host, unit, changed):

@@ -14,6 +14,7 @@ import subprocess
 import threading
 import time
 from pathlib import Path
+from typing import Self
 
 
 NGINX = shutil.which("nginx", path=os.environ.get("PATH", "") + ":/usr/sbin")
@@ -109,7 +110,7 @@ class NginxHere:
         )
         return done.stderr if done.returncode or done.stderr else ""
 
-    def __enter__(self) -> NginxHere:
+    def __enter__(self) -> Self:
         assert not self.test()
         self.echo.start()
         self.process = subprocess.Popen([NGINX, "-c", self.root / "nginx.conf", "-p", self.root, "-g", "daemon off;"])

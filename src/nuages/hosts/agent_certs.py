@@ -237,7 +237,8 @@ def renew(config, force=False):
 
 def prove(config):
     """That a renewal would work, before anybody relies on it: asked of the authority's trial server where it has one."""
-    ok, said = certbot(config, "renew", "--no-random-sleep-on-renew", "--dry-run")
+    server = ("--server", config["server"]) if config.get("server") else ()  # else the trial server of Let's Encrypt
+    ok, said = certbot(config, "renew", "--no-random-sleep-on-renew", "--dry-run", *server)
     note(config, proved=time.time() if ok else 0, renewal_error="" if ok else said)
     print("a renewal was tried, and works" if ok else "a renewal was tried, and failed: %s" % said)
 
@@ -269,22 +270,26 @@ def certbot(config, verb, *words):
     return status == 0, why(out + "\n" + err) if status else ""
 
 
-UNREACHED = re.compile(r"Connection refused|Max retries exceeded|timed out|Name or service not known|Temporary failure in name")
+NOISE = ("Saving debug log", "Ask for help", "- - -", "All renewals failed", "Some challenges have failed", "1 renew failure")
+UNREACHED = re.compile(
+    r"(Connection refused|timed out|No route to host|Network is unreachable|Name or service not known|Temporary failure)"
+)
+REQUESTED = re.compile(r"host='([^']+)'|Requesting ([^/\s]+)/")
 
 
 def why(text):
-    """One line of what certbot tells on fifty: the authority's own words, else that it was not reached, else the last line."""
-    details = re.findall(r"^\s*(?:Detail|Hint): (.*)$", text, re.MULTILINE)[:1]
-    problem = re.findall(r"(?:urn:ietf:params:acme:error:\w+) :: (.*)", text)
-    if details or problem:
-        return (details or problem)[0].strip()[:300]
-    if UNREACHED.search(text):
-        host = re.search(r"host='([^']+)', port=(\d+)|https://([^/\s]+)", text)
-        where = ":".join(part for part in host.groups()[:2] if part) or host[3] if host else "the authority"
-        return "%s can't be reached" % where
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    told = [line for line in lines if not line.startswith(("Saving debug log", "Ask for help", "See the logfile"))]
-    return (told or lines or ["certbot said nothing"])[-1][:300]
+    """One line of what certbot tells on fifty: the authority's own words, else that it was not reached, else what came last."""
+    lines = [line.strip() for line in text.splitlines() if line.strip() and not line.strip().startswith(NOISE)]
+    details = [line.partition(":")[2].strip() for line in lines if line.startswith("Detail:")]
+    if details:
+        return details[0][:300]
+    for line in lines:
+        cause = UNREACHED.search(line)
+        if cause:
+            asked = REQUESTED.search(line)
+            return "%s can't be reached: %s" % ((asked[1] or asked[2]) if asked else "the authority", cause[1].lower())
+    errors = [line.partition(" with error: ")[2] for line in lines if " with error: " in line]
+    return (errors or lines or ["certbot said nothing"])[0 if errors else -1][:300]
 
 
 def _tried(argv, timeout, env=None):

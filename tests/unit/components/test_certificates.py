@@ -22,7 +22,7 @@ NOW = 1_800_000_000.0
 WEB_1 = Host("web-1", "203.0.113.11")  # a documentation address, which Python calls private; 8.8.4.4 below is a public one
 NAMES = ("shop.example", "www.shop.example")
 PAIR = Pair(names=NAMES, issuer="An Authority", not_after=NOW + 60 * DAY, problem="")
-HERE_DNS = {name: ("203.0.113.11",) for name in NAMES}
+HERE_DNS = dict.fromkeys(NAMES, ("203.0.113.11",))
 BARE = Seen(now=NOW, addresses=("203.0.113.11",), answers=HERE_DNS)
 YEAR = 31_536_000
 
@@ -127,7 +127,7 @@ def test_a_site_that_was_on_https_stays_there_with_an_ended_certificate_or_one_o
     assert decided(ended).ask
     assert "browsers warn" in " ".join(decided(ended).notes)
 
-    other = replace(BARE, served=PAIR, linked="local-ca/fullchain.pem", answers={name: () for name in NAMES})
+    other = replace(BARE, served=PAIR, linked="local-ca/fullchain.pem", answers=dict.fromkeys(NAMES, ()))
     assert decided(other).certificate.ready
     links = describe_web(placed(), decided(other))[2].links
     assert [link.target for link in links] == ["local-ca/fullchain.pem", "local-ca/privkey.pem"]
@@ -229,7 +229,14 @@ def test_the_plan_says_why_a_site_is_on_http_and_hsts_held_back():
 
 # --- one's own -----------------------------------------------------------------------------------------------
 
-OWN = {"names": ["shop.example"], "not_before": NOW - DAY, "not_after": NOW + 90 * DAY, "problem": "", "chain_length": 2, "now": NOW}
+OWN = {
+    "names": ["shop.example"],
+    "not_before": NOW - DAY,
+    "not_after": NOW + 90 * DAY,
+    "problem": "",
+    "chain_length": 2,
+    "now": NOW,
+}
 
 
 @pytest.mark.parametrize(
@@ -267,7 +274,7 @@ def test_the_key_of_ones_own_certificate_is_a_secret_for_root_alone(tmp_path):
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(TopologyError, match="none.pem can't be read"):
+    with pytest.raises(TopologyError, match=r"none\.pem can't be read"):
         read_given(Tls(certificate="own", cert_file="none.pem", key_file="none.pem"), tmp_path)
     assert read_given(Tls(), tmp_path) == Given()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 import os
@@ -93,10 +94,8 @@ def shake_hands(tmp_path, name):
     server = serving.wrap_bio(there, back, server_side=True)
     for _ in range(4):
         for end in (client, server):
-            try:
+            with contextlib.suppress(ssl.SSLWantReadError):
                 end.do_handshake()
-            except ssl.SSLWantReadError:
-                pass
     assert client.getpeercert()["subjectAltName"][0] == ("DNS", name)
 
 
@@ -154,8 +153,10 @@ def test_each_refusal_doubles_the_wait_up_to_a_day(tmp_path):
     [
         ("Certbot failed to authenticate\n  Domain: shop.example\n  Detail: 192.0.2.11: Fetching http://shop.example: Connection refused\n",
          "192.0.2.11: Fetching http://shop.example: Connection refused"),
-        ("An unexpected error occurred:\nrequests.exceptions.ConnectionError: HTTPSConnectionPool(host='ca.example', port=14000): Max retries exceeded with url: /dir",
-         "ca.example:14000 can't be reached"),
+        ("An unexpected error occurred:\nrequests.exceptions.ConnectionError: HTTPSConnectionPool(host='ca.example', port=14000): Max retries exceeded (Connection refused)",
+         "ca.example can't be reached: connection refused"),
+        ("Failed to renew certificate shop with error: Requesting ca.example/dir: Connection refused\nAll renewals failed. The following:\nAsk for help",
+         "ca.example can't be reached: connection refused"),
         ("An unexpected error occurred:\nError creating new order :: too many certificates already issued\nAsk for help or search for solutions",
          "Error creating new order :: too many certificates already issued"),
         ("", "certbot said nothing"),

@@ -34,6 +34,6 @@ class Acme(Certificates):
             directories=(*renewing.directories(placement), Directory(ACME_ROOT)),
             files=(*renewing.files(placement, decision, **told), *((File(ca_file, ca),) if ca else ())),
             links=renewing.links(placement, decision),
-            units=(renewing.timer(placement),),
+            units=renewing.units(placement),
             actions=renewing.asking(placement, decision, f"ask for a certificate for {shown}", why),
         )

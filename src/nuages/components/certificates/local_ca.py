@@ -26,6 +26,6 @@ class LocalCa(Certificates):
             directories=renewing.directories(placement),
             files=renewing.files(placement, decision),
             links=renewing.links(placement, decision),
-            units=(renewing.timer(placement),),
+            units=renewing.units(placement),
             actions=renewing.asking(placement, decision, f"make a certificate for {shown}", why),
         )

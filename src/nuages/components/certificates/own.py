@@ -72,6 +72,7 @@ class Own(Certificates):
         site = placement.topology.name
         folder = seen.folder(site)
         version = "own-" + hashlib.sha256((pair.chain + pair.key.reveal()).encode()).hexdigest()[:12]
+        links = tuple(Link(str(folder / name), f"{version}/{name}") for name in ("fullchain.pem", "privkey.pem"))
         return Description(
             name="certificate",
             what="your own certificate",
@@ -84,7 +85,7 @@ class Own(Certificates):
                 File(str(folder / version / "fullchain.pem"), pair.chain),
                 File(str(folder / version / "privkey.pem"), pair.key, 0o600),
             ),
-            links=tuple(Link(str(folder / name), f"{version}/{name}") for name in ("fullchain.pem", "privkey.pem")),
+            links=links,
             verify=run("/usr/sbin/nginx", "-t", "-q", timeout=30),
-            units=(Unit("nginx.service", reload=True, on=(str(folder / version / "fullchain.pem"),)),),
+            units=(Unit("nginx.service", reload=True, on=tuple(link.path for link in links)),),
         )

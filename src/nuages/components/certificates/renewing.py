@@ -11,7 +11,7 @@ from nuages.components.certificates.deciding import Decision
 from nuages.components.certificates.seen import PROGRAM, folder, state
 from nuages.components.contract import Action, Directory, File, Link, Placement, Unit
 from nuages.components.templating import head, render
-from nuages.hosts.command import Command
+from nuages.hosts.command import Command, run
 
 
 HERE = Path(__file__).parent
@@ -62,9 +62,12 @@ def links(placement: Placement, decision: Decision) -> tuple[Link, ...]:
     return tuple(Link(str(folder(site) / name), f"{older or kind}/{name}") for name in ("fullchain.pem", "privkey.pem"))
 
 
-def timer(placement: Placement) -> Unit:
-    path = f"/etc/systemd/system/{placement.topology.name}-certificate.timer"
-    return Unit(f"{placement.topology.name}-certificate.timer", on=(path,))
+def units(placement: Placement) -> tuple[Unit, ...]:
+    """The timer; and the proxy reads its links again where they lead elsewhere. (A new pair behind them is told by the program.)"""
+    site = placement.topology.name
+    timer = f"{site}-certificate.timer"
+    reread = tuple(str(folder(site) / name) for name in ("fullchain.pem", "privkey.pem"))
+    return (Unit(timer, on=(f"/etc/systemd/system/{timer}",)), Unit("nginx.service", reload=True, on=reread))
 
 
 def asking(placement: Placement, decision: Decision, what: str, why: str) -> tuple[Action, ...]:
@@ -76,4 +79,7 @@ def asking(placement: Placement, decision: Decision, what: str, why: str) -> tup
     digest = hashlib.sha256(repr(depends).encode()).hexdigest()[:12]
     python = placement.machine.python or "/usr/bin/python3"
     command = Command((python, "-I", "-S", program(placement), "issue", config_path(placement)), timeout=900)
-    return (Action(f"certificate-{placement.topology.name}-{digest}", what, why, command),)
+    made = f"{folder(placement.topology.name)}/{tls.certificate}"
+    kept = f"{state(placement.layout)}/authority {state(placement.layout)}/certbot*"
+    undo = run("/bin/sh", "-c", f"rm -rf {made} {made}-* {kept}", timeout=30)
+    return (Action(f"certificate-{placement.topology.name}-{digest}", what, why, command, undo=undo, erases=True),)
