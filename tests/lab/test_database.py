@@ -35,6 +35,7 @@ print("projects print while they start")
 # What a page does: rows, a cached piece, a session.
 PAGE = """
 import django; django.setup()
+from nuages_runtime import patient; patient.install()  # as the front of every web process does
 from django.core.cache import cache
 from django.contrib.auth.models import User
 from django.contrib.sessions.backends.cached_db import SessionStore
@@ -75,7 +76,9 @@ class Shop:
 def install_packages(folder, python):
     """From out here, as a release is made: for the host's Python, without a resolver or a compiler on the host."""
     asked = ("--target", str(folder), "--python-version", python, "--only-binary", ":all:", "-q")
-    subprocess.run((uv_path(), "pip", "install", *asked, "django<5.3", "psycopg[binary]", "redis"), check=True, timeout=300)
+    subprocess.run(
+        (uv_path(), "pip", "install", *asked, "django<5.3", "psycopg[binary]", "redis", "pymemcache"), check=True, timeout=300
+    )
 
 
 @pytest.fixture(scope="module", params=IMAGES)
@@ -134,6 +137,31 @@ def test_what_is_killed_comes_back_and_a_queue_has_lost_nothing(shop):
     assert shop.page().startswith("users 0 piece kept")
 
 
+PATIENT = """
+import time, django; django.setup()
+from django.db import connection
+from nuages_runtime import patient
+patient.install()
+until, slowest = time.monotonic() + 6, 0
+print("asking", flush=True)
+while time.monotonic() < until:
+    begun = time.monotonic()
+    connection.ensure_connection()
+    slowest = max(slowest, time.monotonic() - begun)
+    connection.close()
+    time.sleep(0.02)
+print("longest wait", round(slowest, 2))
+"""
+
+
+def test_a_restart_of_postgresql_keeps_pages_waiting_and_fails_none(shop):
+    """As an update of its package does it, while pages connect 50 times a second."""
+    unit = shop.database[1].units[0].name
+    shop.host.must(f"systemd-run --on-active=3 systemctl restart {unit}")
+    said = shop.ask("-c", PATIENT)
+    assert 0.1 < float(said.split()[-1]) < 6, said
+
+
 def test_units_are_closed_in(shop):
     for unit in ("shop-cache", "shop-queue"):
         verdict = shop.host.must(f"systemd-analyze security {unit}").splitlines()[-1]
@@ -165,6 +193,16 @@ def test_a_snapshot_is_kept_where_the_sites_user_may_not_look_and_comes_back(sho
     run(shop.host, put_back(shop.django("-m", "nuages_runtime.dump", "--restore", "-"), kept), "root")
     assert shop.host.must(f"stat -c '%a %U' {kept}").strip() == "600 root"
     assert shop.page().startswith("users 0 ")
+
+
+def test_memcached_takes_its_place_and_may_go_as_well(shop):
+    described = cache("memcached", shop.placement.machine).describe(shop.placement)
+    carry_out(shop.host, *described)
+    shop.exports.update(described[0].exports)
+    shop.page()
+    assert shop.page() == "users 0 piece kept before kept cart 1"
+    shop.host.must("systemctl stop shop-cache")
+    assert shop.page() == "users 0 piece None before None cart 1"
 
 
 def test_a_database_of_somebody_else_stops_the_plan_and_stays(shop):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import threading
 
+from nuages_runtime import patient
 from nuages_runtime.response import of_json
 
 
@@ -57,6 +58,7 @@ class Look(threading.Thread):
     def run(self):
         from django.db import connections
 
+        patient.hurry()
         try:
             with connections[self.alias].cursor() as cursor:
                 cursor.execute("SELECT 1")

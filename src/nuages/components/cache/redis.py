@@ -19,8 +19,9 @@ from nuages.components.cache.store import (
     store,
     unit_file,
 )
-from nuages.components.contract import Description, Directory, File, Placement, Unit
+from nuages.components.contract import Action, Description, Directory, File, Placement, Unit
 from nuages.components.templating import head, render
+from nuages.hosts.command import Command
 from nuages.topology.model import Topology
 
 
@@ -58,6 +59,7 @@ class Redis(Cache):
                 Unit(f"{self.package}.service", enabled=False, running=False, of_package=self.package),
                 Unit(place.unit, on=(place.config, unit), interrupts=interrupts),
             ),
+            actions=(keeps(place),) if place.part == "queue" else (),
             exports=self.exports(placement.topology, placement.manifest) if place.part == "cache" else {},
         )
 
@@ -77,3 +79,16 @@ class Redis(Cache):
         version = str((uses.get("versions") or {}).get("django") or "")
         numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
         return () if numbers and numbers < DJANGO else ("redis[hiredis]>=5",)
+
+
+def keeps(place: Store) -> Action:
+    """systemd makes the folder for the unit's own user (StateDirectory), below /var/lib/private."""
+    private = f"/var/lib/private/{place.run}"
+    return Action(
+        key=f"{place.run}-data",
+        what=f"the queue is kept in /var/lib/{place.run}",
+        why="what waits there outlives a restart",
+        command=Command(("test", "-d", private)),
+        undo=Command(("rm", "-rf", "--", private, f"/var/lib/{place.run}")),
+        erases=True,
+    )
