@@ -60,8 +60,9 @@ def compare(descriptions: Sequence[Description], ready: Ready, *, host: str, sit
     refused = {consent.id for consent in room.consent}
     made = [
         *first_step(room, _ports(descriptions)),
+        *(piece.step for d, pieces in described if d.early for piece in pieces),
         *package_steps(room, [d for d, pieces in described if pieces or d.name not in refused]),
-        *in_order(room, described),
+        *in_order(room, [(d, pieces) for d, pieces in described if not d.early]),
         *stale_units(room, descriptions),
         *stale_files(room, descriptions),
     ]
