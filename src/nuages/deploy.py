@@ -8,6 +8,8 @@ and on servers it is the same path: `reach` says where, and components differ.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from nuages.engine.apply import apply
 from nuages.engine.compose import compose_all
 from nuages.engine.inspecting import work_on
@@ -17,7 +19,7 @@ from nuages.engine.model import Plan
 from nuages.engine.observe import questions, seats, seats_again
 from nuages.engine.plan import make_plans
 from nuages.engine.prepare import prepare
-from nuages.engine.readying import look_around, settle_topology
+from nuages.engine.readying import given_certificates, look_around, settle_topology
 from nuages.engine.request import Console, Request
 from nuages.engine.rollout import roll_out
 from nuages.engine.shipping import ship
@@ -32,21 +34,29 @@ def deploy(request: Request, console: Console) -> Plan:
 
     Raises a NuagesError of the stage that failed; what was live still serves.
     """
+    plan = go(request, console)
+    if plan.first and not request.only_plan:  # an authority has answered meanwhile: https or not, the site goes live now
+        plan = go(replace(request, asked=True), console)
+    return plan
+
+
+def go(request: Request, console: Console) -> Plan:
     declared = request.adjust(load_topology(request.root))
     with reach(declared) as hosts:
         layout = site_layout(declared)
         sites = seats(hosts, layout, declared, request.owner(declared))
-        topology = settle_topology(declared, sites, console)
+        topology = settle_topology(declared, sites)
+        given = given_certificates(topology, hosts.here, console)
         config = request.change(load_configuration(sites[0].live.config))
         work = work_on(topology, sites[0].live, config, hosts.here, console.progress)
         prepared = prepare(request, work, hosts.lead, console)
         builds = ship(prepared, work, sites)
-        with lock_and_read(hosts.lead, layout, request.what, questions(layout, remote=declared.remote)) as (token, answers):
+        with lock_and_read(hosts.lead, layout, request.what, questions(layout, declared, sites[0].live.host)) as (token, answers):
             sites = seats_again(hosts, answers, layout, topology, request.owner(topology))
-            desired = compose_all(topology, sites, builds, config, prepared.policy, token, request.signature())
+            desired = compose_all(topology, sites, builds, config, prepared.policy, token, request.signature(), given)
             surroundings = look_around(desired, sites)
             judgements = judge_migrations(desired[0], sites[0].live, hosts.lead, console.progress, force=not request.check)
-            plan = roll_out(make_plans(desired, sites, judgements, surroundings, force=request.force), topology)
+            plan = roll_out(make_plans(desired, sites, judgements, surroundings, request), topology)
             console.plan(plan)
             if not request.only_plan and console.agreed(plan):
                 apply(plan, sites, token, console.step)

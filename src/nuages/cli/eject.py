@@ -11,7 +11,7 @@ from nuages.engine.compose import compose_all
 from nuages.engine.ejecting import Ejected, eject
 from nuages.engine.model import UNSIGNED
 from nuages.engine.prepare import prepare
-from nuages.engine.readying import settle_topology
+from nuages.engine.readying import given_certificates, settle_topology
 from nuages.engine.request import Request
 from nuages.errors import UsageError
 from nuages.settings.configuration import load_configuration
@@ -29,12 +29,21 @@ def command(site: Site, folder: str) -> None:
     ctx = click.get_current_context()
     live, console = site.deployed(), terminal(click.get_current_context())
     sites = site.seats()
-    topology = settle_topology(site.topology, sites, console)
+    topology = settle_topology(site.topology, sites)
     request = Request(root=root_of(ctx), what="eject", source="live")
     prepared = prepare(request, site.work(live, console.progress), site.lead, console)
     builds = tuple(prepared.build for _seat in sites)
     config = load_configuration(live.config)
-    desired = compose_all(topology, sites, builds, config, prepared.policy, "eject", UNSIGNED)
+    desired = compose_all(
+        topology,
+        sites,
+        builds,
+        config,
+        prepared.policy,
+        "eject",
+        UNSIGNED,
+        given_certificates(topology, site.hosts.here, console),
+    )
     for each in desired:
         name = each.placement.host.name
         _write(Path(folder) / name, eject(each.descriptions, site=topology.name, host=name))

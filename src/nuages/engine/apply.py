@@ -36,6 +36,8 @@ def apply(plan: Plan, seats: Sequence[Seat], token: str, report: Report) -> None
     """Run the steps on their hosts, journalled there. Raises InterruptedDeployError saying what serves now."""
     run = Run({seat.live.host.name: seat for seat in seats}, token, report)
     _make_ready(plan.ready, run)
+    if plan.first:
+        return
     _switch(plan.switch, run)
     for batch in batches(plan.settle):
         _on_each_host(batch, run, "settle")

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from nuages.components.contract import Description, Placement
+from nuages.components.certificates.own import Given
+from nuages.components.contract import Placement
 from nuages.components.registry import app_server, supervisor
 from nuages.components.supervisor import version_of
 from nuages.engine.model import UNSIGNED, Desired, Live, Seat, Signature
@@ -16,6 +17,9 @@ from nuages.engine.services import descriptions_of, exports_of
 from nuages.release.build import Build
 from nuages.settings.configuration import Configuration, process_environment
 from nuages.topology.model import Topology
+
+
+NOTHING = Given()
 
 
 def compose(
@@ -28,11 +32,11 @@ def compose(
     token: str,
     signature: Signature = UNSIGNED,
     number: int = 0,
-    proxy: Sequence[Description] = (),
+    given: Given = NOTHING,
 ) -> Desired:
     """What this host should be. The number is the live one while nothing that makes a release differs.
 
-    `number`, on a host that does not lead: the leader's. `proxy`: it and certificates, which depend on what lies there.
+    `number`, on a host that does not lead: the leader's. `given`: certificates that the user brings.
     """
     identity = (build.id, config.version, policy_digest(policy))
     same = bool(live.release) and _identity(live.release or {}) == identity and number in (0, live.number)
@@ -56,7 +60,7 @@ def compose(
         listen=str(live.layout.socket) if topology.remote else f"{topology.bind}:{policy['port']}",
         new=not same,
         why=signature.why or ("" if same else _what_changed(live.release, build, config)),
-        descriptions=descriptions_of(placement, proxy) if topology.remote else (),
+        descriptions=descriptions_of(placement, live.web, given) if topology.remote else (),
     )
 
 
@@ -68,12 +72,15 @@ def compose_all(
     policy: Mapping[str, Any],
     token: str,
     signature: Signature,
+    given: Given = NOTHING,
 ) -> tuple[Desired, ...]:
     """For each host. The first leads: its number is everybody's."""
     found: list[Desired] = []
     for seat, build in zip(sites, builds, strict=True):
         number = found[0].number if found else 0
-        desired = compose(topology, seat.live, build, config, policy, token=token, signature=signature, number=number)
+        desired = compose(
+            topology, seat.live, build, config, policy, token=token, signature=signature, number=number, given=given
+        )
         found.append(replace(desired, lead=not found))
     return tuple(found)
 

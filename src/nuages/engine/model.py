@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from nuages.components.certificates.seen import Seen
 from nuages.components.contract import Description, Machine, Placement
 from nuages.components.supervisor import Supervisor
 from nuages.hosts.transport import Transport
@@ -43,6 +44,7 @@ class Live:
     free_port: int = 0  # the first free one from 8000 on, when the site has none yet
     manifest: Mapping[str, Any] | None = None  # of the live build
     policy: Mapping[str, Any] = field(default_factory=dict)  # of the live release
+    web: Seen | None = None  # certificates and names, on a server
     host: Host = HERE
 
     @property
@@ -129,6 +131,7 @@ class Surroundings:
 
     steps: tuple[Step, ...] = ()
     notes: tuple[str, ...] = ()
+    first: bool = False
 
 
 @dataclass(frozen=True)
@@ -144,6 +147,7 @@ class Plan:
     facts: Mapping[str, Any] = field(default_factory=dict)
     ready: tuple[Step, ...] = ()
     notes: tuple[str, ...] = ()
+    first: bool = False  # a certificate is asked for: `ready` is carried out first, and then it is planned anew
 
     @property
     def steps(self) -> tuple[Step, ...]:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from nuages.components.base.facts import QUESTIONS
+from nuages.components.certificates.seen import Seen
+from nuages.components.certificates.seen import understand as understand_web
 from nuages.components.contract import Machine
 from nuages.engine.model import PAGE, WINDOW, Live, Seat
 from nuages.errors import StateError
 from nuages.hosts import Hosts, together
+from nuages.hosts.command import Result
 from nuages.hosts.transport import Transport
 from nuages.release.layout import SCHEMA, Layout
-from nuages.topology.model import HERE, Topology
+from nuages.topology.model import HERE, Host, Topology
 
 
 def observe(here: Transport, layout: Layout, topology: Topology | None = None) -> Live:
@@ -24,8 +27,13 @@ def observe(here: Transport, layout: Layout, topology: Topology | None = None) -
 
 def seats(hosts: Hosts, layout: Layout, topology: Topology, owner: Topology | None) -> tuple[Seat, ...]:
     """First contact with every host, at the same time. Raises StateError, and HostError naming each that can't be reached."""
-    answers = together(hosts.all, lambda host: host.read(questions(layout, remote=topology.remote)))
+    answers = together(hosts.all, _first_contact(layout, topology))
     return seated(hosts, answers, layout, topology, owner)
+
+
+def _first_contact(layout: Layout, topology: Topology) -> Callable[[Transport], dict[str, Any]]:
+    named = {host.name: host for host in topology.hosts}
+    return lambda host: host.read(questions(layout, topology, named.get(host.name, HERE)))
 
 
 def seated(
@@ -40,20 +48,27 @@ def seats_again(
     hosts: Hosts, lead: Mapping[str, Any], layout: Layout, topology: Topology, owner: Topology | None
 ) -> tuple[Seat, ...]:
     """Under the lock: `lead` are the answers of the host that holds it."""
-    others = together(hosts.all[1:], lambda host: host.read(questions(layout, remote=topology.remote))) if hosts.all[1:] else []
+    others = together(hosts.all[1:], _first_contact(layout, topology)) if hosts.all[1:] else []
     return seated(hosts, [lead, *others], layout, topology, owner)
 
 
-def questions(layout: Layout, *, remote: bool = False) -> dict[str, Mapping[str, Any]]:
-    """`remote`: a server is asked more, for what it needs before a site can live there."""
+def questions(layout: Layout, topology: Topology | None = None, host: Host = HERE) -> dict[str, Mapping[str, Any]]:
+    """A server is asked more: what it needs before a site can live there, and which certificates it has."""
     control = str(layout / "keeper" / "current" / "ctl.py")
     return {
         "host": {"kind": "host"},
         "site": {"kind": "site", "dir": str(layout.dir)},
         "port": {"kind": "free_port", "after": 8000},
         "supervisor": {"kind": "supervisor", "program": control, "dir": str(layout.dir)},
-        **(QUESTIONS if remote else {}),
+        **(_of_a_server(layout, topology, host) if topology and topology.remote else {}),
     }
+
+
+def _of_a_server(layout: Layout, topology: Topology, host: Host) -> dict[str, Mapping[str, Any]]:
+    from nuages.components.web import web_question
+
+    asked = web_question("", topology, layout, host)
+    return {**QUESTIONS, "web": {"kind": "command", "argv": list(asked.argv), "timeout": asked.timeout}}
 
 
 def understand(answers: Mapping[str, Any], layout: Layout, topology: Topology | None = None) -> Live:
@@ -80,12 +95,17 @@ def understand(answers: Mapping[str, Any], layout: Layout, topology: Topology | 
         free_port=answers["port"]["port"],
         manifest=_readable(site.get("manifest")),
         policy=_readable(site.get("policy")) or {},
+        web=_web(answers.get("web")),
     )
 
 
 def _machine(host: Mapping[str, Any], base: Mapping[str, Any]) -> Machine:
     plain = {key: host[key] for key in ("os", "os_version", "arch", "libc", "ssh_port") if host.get(key)}
     return Machine(host["cores"], host["memory"], python=host["python_path"], python_version=host["python"], facts=base, **plain)
+
+
+def _web(answer: Mapping[str, Any] | None) -> Seen | None:
+    return understand_web(Result(answer["status"], answer["stdout"], answer["stderr"])) if answer else None
 
 
 def _supervisor(answer: Mapping[str, Any] | None) -> Mapping[str, Any]:

@@ -11,6 +11,7 @@ from nuages.engine import plan_database as database
 from nuages.engine import plan_site as disk
 from nuages.engine.model import PAGE, Desired, Live, Plan, Seat, Step, Surroundings
 from nuages.engine.ops import link, perform, remove, step, write
+from nuages.engine.request import Request
 from nuages.migrations.model import Judgement
 
 
@@ -29,14 +30,14 @@ def make_plans(
     sites: Sequence[Seat],
     judgements: tuple[Judgement, ...],
     surroundings: Sequence[Surroundings],
-    *,
-    force: bool = False,
+    request: Request,
 ) -> tuple[Plan, ...]:
     """One for each host; migrations belong to the first."""
     plans = []
     for each, seat, around in zip(desired, sites, surroundings, strict=True):
-        plan = make_plan(each, seat.live, judgements, ready=around.steps, force=force)
-        plans.append(replace(plan, notes=around.notes))
+        plan = make_plan(each, seat.live, judgements, ready=around.steps, force=request.force)
+        first = around.first and bool(plan.ready) and not request.asked
+        plans.append(replace(plan, notes=around.notes, first=first))
     return tuple(plans)
 
 

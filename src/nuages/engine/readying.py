@@ -2,42 +2,76 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from collections.abc import Sequence
+from dataclasses import replace
 
-from nuages.engine.model import Desired, Seat, Surroundings
+from nuages.components.certificates.own import Given
+from nuages.engine.model import Desired, Live, Seat, Surroundings
 from nuages.engine.request import Console
 from nuages.errors import HostError
 from nuages.hosts import together
 from nuages.hosts.transport import Transport
-from nuages.topology.model import Topology
+from nuages.topology.model import Tls, Topology
 
 
-def settle_topology(topology: Topology, sites: Sequence[Seat], console: Console) -> Topology:
-    """The topology with what depends on the hosts filled in: is there TLS, which cache."""
-    return topology
+def settle_topology(topology: Topology, sites: Sequence[Seat]) -> Topology:
+    """On servers TLS follows from the certificate that is there: the lead's says what settings are made for."""
+    live = sites[0].live
+    if live.web is None:
+        return topology
+    from nuages.components.web import decide, tls_policy
+
+    decision = decide(topology, live.host, live.web)
+    return replace(topology, tls=Tls(**tls_policy(topology, decision, _hsts(live))))
+
+
+def given_certificates(topology: Topology, here: Transport, console: Console) -> Given:
+    """Files of the user's on this machine. Raises TopologyError where browsers would refuse them."""
+    if not topology.remote:
+        return Given()
+    from nuages.components.certificates import own, seen
+
+    given = own.read_given(topology.tls, topology.root)
+    if topology.tls.certificate == "own":
+        chain, key = (str(topology.root / name) for name in (topology.tls.cert_file, topology.tls.key_file))
+        said = here.check(seen.question_of_files(sys.executable, chain, key)).stdout
+        for note in own.check(json.loads(said), topology.domains):
+            console.note(note)
+    return given
 
 
 def look_around(desired: Sequence[Desired], sites: Sequence[Seat]) -> tuple[Surroundings, ...]:
     """Compare what should lie on each server with what does. Raises HostError where something of others stands in the
     way. On this machine there is nothing to look at."""
-    by_transport = {id(seat.transport): each for each, seat in zip(desired, sites, strict=True)}
+    known = {id(seat.transport): (each, seat.live) for each, seat in zip(desired, sites, strict=True)}
 
     def look(transport: Transport) -> Surroundings:
-        return _look(by_transport[id(transport)], transport)
+        return _look(*known[id(transport)], transport)
 
     return tuple(together([seat.transport for seat in sites], look))
 
 
-def _look(desired: Desired, host: Transport) -> Surroundings:
+def _look(desired: Desired, live: Live, host: Transport) -> Surroundings:
     if not desired.descriptions:
         return Surroundings()
+    from nuages.components.certificates.seen import Seen
+    from nuages.components.web import decide, notes
     from nuages.engine import readiness
 
     topology, descriptions = desired.placement.topology, desired.descriptions
-    answers = host.read(readiness.questions(descriptions, topology.name))
-    ready = readiness.understand(answers)
+    ready = readiness.understand(host.read(readiness.questions(descriptions, topology.name)))
     found = readiness.compare(descriptions, ready, host=host.name, site=topology.name, accept=topology.accept)
     if found.conflicts:
         (what, hint), *more = found.conflicts
         raise HostError(what, where=host.name, hint=hint, detail="\n".join(f"{w} ({h})" for w, h in more))
-    return Surroundings(found.steps, (*map(str, found.drift), *map(str, found.consent), *found.notes))
+    decision = decide(topology, live.host, live.web or Seen())
+    drift = (f"{d.path} {d.what}: {d.hint}" for d in found.drift)
+    consent = (f"{c.what} ({', '.join(c.changes)}): {c.hint}" for c in found.consent)
+    said = (*drift, *consent, *found.notes, *notes(topology, decision, _hsts(live)))
+    return Surroundings(found.steps, tuple(f"{host.name}: {note}" for note in said), first=decision.ask)
+
+
+def _hsts(live: Live) -> int:
+    return int((live.policy.get("tls") or {}).get("hsts_seconds") or 0)

@@ -35,6 +35,7 @@ class Request:
     check: bool = True
     adopt: bool = False  # take over a site that was deployed from another folder
     why: str = ""
+    asked: bool = False  # the authority has been asked for a certificate; whatever it said, the site goes live now
 
     def adjust(self, topology: Topology) -> Topology:
         return replace(topology, **self.overrides) if self.overrides else topology

@@ -25,6 +25,7 @@ def roll_out(plans: Sequence[Plan], topology: Topology) -> Plan:
         switch=tuple(step for phase in PHASES for step in every if step.phase == phase),
         settle=tuple(step for plan in plans for step in plan.settle),
         reason=lead.reason if not behind else "",
+        first=any(plan.first for plan in plans),
         notes=tuple(dict.fromkeys(note for plan in plans for note in plan.notes)),
     )
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from nuages.components.certificates.own import Given
+from nuages.components.certificates.seen import Seen
 from nuages.components.contract import Description, Machine, Placement
 from nuages.components.registry import cache, database, supervisor
+from nuages.components.web import decide, describe_web
 from nuages.settings.configuration import Configuration
 from nuages.topology.model import Topology
 
@@ -36,8 +39,9 @@ def with_exports(config: Configuration, exports: Mapping[str, str]) -> Configura
     return replace(config, env={**exports, **config.env}) if exports else config
 
 
-def descriptions_of(placement: Placement, web: Iterable[Description]) -> tuple[Description, ...]:
-    """All that should lie on a server, in the order in which it is made. `web` are proxy and certificates."""
+def descriptions_of(placement: Placement, seen: Seen | None, given: Given) -> tuple[Description, ...]:
+    """All that should lie on a server, in the order in which it is made. `seen` are the certificates that it has, `given`
+    those that the user brings."""
     from nuages.components.base import describe_base
 
     topology, machine = placement.topology, placement.machine
@@ -46,15 +50,7 @@ def descriptions_of(placement: Placement, web: Iterable[Description]) -> tuple[D
         *database(services.database).describe(placement),
         *cache(services.cache, machine).describe(placement),
         *supervisor(topology.supervisor).describe(placement),
-        *(web or _http_only(placement)),
+        *describe_web(placement, decide(topology, placement.host, seen or Seen()), given),
     ]
     ports = tuple(port for description in own for port in description.ports)
     return (*describe_base(placement, ports), *own)
-
-
-def _http_only(placement: Placement) -> tuple[Description, ...]:
-    from nuages.components.contract import Certificate
-    from nuages.components.proxy.nginx import Nginx
-
-    proxy = Nginx()
-    return (*proxy.host(placement), proxy.site(placement, Certificate()))

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from nuages.errors import HostError
 from nuages.hosts.local import LocalTransport
@@ -14,7 +14,15 @@ from nuages.hosts.local import LocalTransport
 
 if TYPE_CHECKING:
     from nuages.hosts.transport import Transport
-    from nuages.topology.model import Topology
+
+
+class Declared(Protocol):
+    """What of a topology matters here."""
+
+    @property
+    def remote(self) -> bool: ...
+    @property
+    def hosts(self) -> tuple[Any, ...]: ...
 
 
 @dataclass(frozen=True)
@@ -54,7 +62,7 @@ def together(transports: Sequence[Transport], work: Callable[[Transport], T]) ->
 
 
 @contextlib.contextmanager
-def reach(topology: Topology) -> Iterator[Hosts]:
+def reach(topology: Declared) -> Iterator[Hosts]:
     """The way to the hosts of a topology: its servers, or this machine. Nothing is connected before it is asked."""
     here = LocalTransport()
     if not topology.remote:
