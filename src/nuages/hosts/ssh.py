@@ -71,6 +71,7 @@ class SshTransport:
         self._password = sudo_password
         self._way, self._python = Way.FIRST, "python3"
         self._guard = threading.Lock()
+        self._refused: HostError | None = None  # a password is tried once: some systems lock an account after three
         self._under_way: list[tuple[RoundTrip, Mapping[str, Any]]] = []
 
     # --- the contract of Transport -------------------------------------------------------------------------------
@@ -196,6 +197,8 @@ class SshTransport:
 
     def _ask(self, request: Mapping[str, Any], listen: Listener = lambda _event: None, body: Body = tuple) -> dict[str, Any]:
         """One round trip. Where the first shows that a password is needed, or a person, there is another."""
+        if self._refused:
+            raise self._refused
         told = self._round_trip(request, listen, body)
         first = self._way is Way.FIRST
         if first and told.answers.words:
@@ -251,7 +254,9 @@ class SshTransport:
         if answers.python:
             what = f"the host's python3 is {answers.python}, and Nuages needs {OLDEST[0]}.{OLDEST[1]} or newer"
             raise HostError(what, where=self.name, hint="install a newer python3 from the system's packages")
-        raise explain(self.login, told.status, told.errors, answers.words, begun=answers.heard, writing="write" in request)
+        error = explain(self.login, told.status, told.errors, answers.words, begun=answers.heard, writing="write" in request)
+        self._refused = error if refuses_password(told.errors) else None
+        raise error
 
     def _stop(self, told: RoundTrip, request: Mapping[str, Any]) -> None:
         """Ctrl-C: the host takes back the steps that are under way; a second one leaves it alone with that."""

@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 from agent_module import AGENT
 
+from nuages.hosts.answers import as_line
+from nuages.hosts.bootstrap import LOADER, program
+
 
 OLDEST = (3, 9)
 PYENV = Path.home() / ".pyenv" / "versions"
@@ -26,6 +29,20 @@ def ask(executable, request):
     done = subprocess.run(argv, input=json.dumps(request), capture_output=True, text=True, timeout=30, check=False)
     assert done.returncode == 0, done.stderr
     return [json.loads(line[1:]) for line in done.stdout.split("\n") if line]
+
+
+@pytest.mark.parametrize("version", ["3.9", "3.13"])
+def test_it_arrives_over_ssh_under_the_oldest_and_the_newest_python(version, tmp_path):
+    """By the loader that the remote command names, compiled the first time and as it was kept the second."""
+    question = {"read": {"it": {"kind": "lacking", "store": str(tmp_path), "pieces": {"ab": 1}}, "who": {"kind": "caller"}}}
+    argv = [python(version), "-I", "-S", "-c", LOADER, "192.0.2.1 4000 192.0.2.11 22", "ops"]
+    for _time in range(2):
+        done = subprocess.run(
+            argv, input=b"noise\n" + program() + as_line(question), capture_output=True, timeout=30, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        answer = json.loads(done.stdout[1:])["answer"]
+        assert answer == {"it": ["ab"], "who": {"as": "ops", "from": "192.0.2.1", "port": 22}}
 
 
 @pytest.mark.parametrize("version", ["3.9", "3.13"])
@@ -52,15 +69,20 @@ def test_it_reads_and_writes_under_the_oldest_and_the_newest_python(version, tmp
     assert events[-1]["answer"]["lock"] == {"taken": True}
 
 
-def test_its_syntax_is_that_of_the_oldest_python():
-    ast.parse(AGENT.read_text(), feature_version=OLDEST)
+SHIPPED = [path.name for path in AGENT.parent.glob("agent*.py")]
 
 
-def test_it_needs_the_standard_library_alone():
-    tree = ast.parse(AGENT.read_text())
+@pytest.mark.parametrize("name", SHIPPED)
+def test_its_syntax_is_that_of_the_oldest_python(name):
+    ast.parse(AGENT.with_name(name).read_text(), feature_version=OLDEST)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_it_needs_the_standard_library_alone(name):
+    tree = ast.parse(AGENT.with_name(name).read_text())
     names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     names |= {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-    assert {name.split(".")[0] for name in names} <= sys.stdlib_module_names
+    assert {name.split(".")[0] for name in names} <= {*sys.stdlib_module_names, "agent"}
 
 
 def test_it_goes_on_when_nobody_listens_any_more(tmp_path):
