@@ -32,7 +32,7 @@ def _digest(text):
     return base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
 
 
-def make_source(folder, name, version="1.0", backend="", pure=True):
+def make_source(folder, name, version="1.0", pure=True):
     """A source archive that builds itself: its backend lies in it, so no index is asked for one."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -44,10 +44,37 @@ def make_source(folder, name, version="1.0", backend="", pure=True):
         "own.py": own,
         "PKG-INFO": f"Metadata-Version: 2.2\nName: {name}\nVersion: {version}\n",
     }
-    path = folder / f"{name}-{version}.tar.gz"
+    return _archive(folder, f"{name}-{version}", files)
+
+
+def make_compiled_source(folder, name, version="1.0"):
+    """A module in C, built by setuptools; `built_by()` is the user that compiled it."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    setup = f"""
+import os
+from setuptools import Extension, setup
+setup(name={name!r}, version={version!r},
+      ext_modules=[Extension({name!r}, ["{name}.c"], define_macros=[("BUILT_BY", str(os.getuid()))])])
+"""
+    code = f"""
+#include <Python.h>
+static PyObject *built_by(PyObject *self, PyObject *args) {{ return PyLong_FromLong(BUILT_BY); }}
+static PyMethodDef methods[] = {{{{"built_by", built_by, METH_NOARGS, ""}}, {{NULL}}}};
+static struct PyModuleDef module = {{PyModuleDef_HEAD_INIT, "{name}", NULL, -1, methods}};
+PyMODINIT_FUNC PyInit_{name}(void) {{ return PyModule_Create(&module); }}
+"""
+    metadata = f"Metadata-Version: 2.2\nName: {name}\nVersion: {version}\n"
+    system = '[build-system]\nrequires = ["setuptools"]\nbuild-backend = "setuptools.build_meta"\n'
+    files = {"setup.py": setup, f"{name}.c": code, "PKG-INFO": metadata, "pyproject.toml": system}
+    return _archive(folder, f"{name}-{version}", files)
+
+
+def _archive(folder, stem, files):
+    path = folder / f"{stem}.tar.gz"
     with tarfile.open(path, "w:gz") as archive:
         for inside, text in files.items():
-            entry = tarfile.TarInfo(f"{name}-{version}/{inside}")
+            entry = tarfile.TarInfo(f"{stem}/{inside}")
             entry.size = len(text.encode())
             archive.addfile(entry, io.BytesIO(text.encode()))
     return path
