@@ -32,13 +32,19 @@ def _digest(text):
     return base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
 
 
-def make_source(folder, name, version="1.0", pure=True):
+def make_source(folder, name, version="1.0", pure=True, fails=""):
     """A source archive that builds itself: its backend lies in it, so no index is asked for one."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     tag = "py3-none-any" if pure else "cp313-cp313-linux_x86_64"
     support = Path(__file__).read_text()
-    own = f"{support}\ndef build_wheel(out, *a, **k):\n    return make_wheel(out, {name!r}, {version!r}, {tag!r}).name\n"
+    own = f"""{support}
+def build_wheel(out, *a, **k):
+    import os
+    if {fails!r}:
+        raise SystemExit({fails!r})
+    return make_wheel(out, {name!r}, {version!r}, {tag!r}, files={{"{name}.py": "BUILT_BY = %d" % os.getuid()}}).name
+"""
     files = {
         "pyproject.toml": '[build-system]\nrequires = []\nbuild-backend = "own"\nbackend-path = ["."]\n',
         "own.py": own,

@@ -21,7 +21,10 @@ PRIVATE_MOUNTS = 0x00020000  # CLONE_NEWNS of unshare(2)
 LAYERS = ("usr", "etc", "var")
 PREFIX = ".nuages-build-"
 LONGEST = 1500  # seconds for one package
+# A host without internet says so within seconds.
 TOOLS = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive"}
+APT = ("apt-get", "-qq", "-o", "Dpkg::Use-Pty=0", "-o", "Acquire::Retries=0", "-o", "Acquire::http::Timeout=20")
+QUICKLY = {**TOOLS, "RES_OPTIONS": "timeout:2 attempts:1"}
 # PEP 517, with the project's own folder as the current one.
 HOOK = """\
 import importlib, json, sys
@@ -123,13 +126,15 @@ def with_compiler(source, scratch):
         what = f"{source['name']} has no wheel for this host, and there is no compiler"
         raise Refused(what, f"a throw-away place could not be made: {error}", hint) from None
     print(f"installing {' '.join(packages)} for this build only", flush=True)
-    install = ["apt-get", "-qq", "-o", "Dpkg::Use-Pty=0", "install", "--yes", "--no-install-recommends", *packages]
+    install = [*APT, "install", "--yes", "--no-install-recommends", *packages]
     said = ""
-    for argv in (install, ["apt-get", "-qq", "update"], install):
-        done = subprocess.run(["chroot", root, *argv], env=TOOLS, capture_output=True, timeout=LONGEST, check=False)
+    for argv in (install, [*APT, "update", "--error-on=any"], install):
+        done = subprocess.run(["chroot", root, *argv], env=QUICKLY, capture_output=True, timeout=LONGEST, check=False)
         said = done.stderr.decode("utf-8", "replace")
         if argv is install and not done.returncode:
             return root
+        if argv is not install and done.returncode:
+            break
     what = f"{source['name']} has no wheel for this host, and a compiler could not be installed for the build"
     raise Refused(what, "\n".join(said.splitlines()[-3:]), hint)
 

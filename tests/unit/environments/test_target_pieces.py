@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import tempfile
 import threading
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -48,9 +49,9 @@ def cache(tmp_path):
     return tmp_path / "cache"
 
 
-def place(host, lock, cache, site, account="", said=silent):
-    pieces = gather(host, lock, HERE, silent, cache)
-    return place_environment(host, host, lock, pieces, HERE, site / "venvs", site / "store", account, said)
+def place(host, lock, cache, site, said=silent, target=HERE):
+    pieces = gather(host, lock, target, silent, cache)
+    return place_environment(host, host, lock, pieces, target, site / "venvs", site / "store", "", said)
 
 
 def run(environment, *code):
@@ -254,3 +255,43 @@ def test_what_is_placed_is_told_in_the_journal(tmp_path, cache, wheels):
     told = [json.loads(line) for line in (tmp_path / "site" / "journal.jsonl").read_text().splitlines()]
     assert [line["state"] for line in told] == ["begin", "done"]
     assert "environment" in told[0]["step"]
+
+
+# Nobody may go where pytest has its temporary folders, nor into the home of root.
+ABOUT = "import platform, sysconfig; print(platform.python_version(), sysconfig.get_path('include') + '/Python.h')"
+
+
+@pytest.fixture
+def system():
+    """The system's Python, where it can compile."""
+    if os.geteuid() != 0 or not shutil.which("cc") or not Path("/usr/bin/python3").exists():
+        pytest.skip("needs root, a C compiler and the system's Python")
+    told = subprocess.run(["/usr/bin/python3", "-c", ABOUT], capture_output=True, text=True, check=True)
+    version, header = told.stdout.split()
+    if not Path(header).exists():
+        pytest.skip("needs the headers of the system's Python: apt install python3-dev")
+    return replace(HERE, python=version, path="/usr/bin/python3")
+
+
+@pytest.fixture
+def open_site():
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
+        Path(folder).chmod(0o755)
+        (Path(folder) / "site").mkdir()
+        yield Path(folder) / "site"
+
+
+def test_the_code_of_a_source_runs_as_nobody_and_leaves_nothing(tmp_path, cache, open_site, system):
+    lock, said = lock_of(make_source(tmp_path, "netifaces", pure=False)), []
+    environment = place(NearHost(), lock, cache, open_site, said.append, system)
+    assert run(environment, "import netifaces; print(netifaces.BUILT_BY)") == "65534"
+    assert "compiling netifaces" in said
+    assert list(open_site.parent.iterdir()) == [open_site]
+
+
+def test_a_source_that_does_not_build_says_what_its_build_said(tmp_path, cache, open_site, system):
+    source = make_source(tmp_path, "netifaces", pure=False, fails="error: ifaddrs.h: no such file")
+    with pytest.raises(EnvironmentBuildError, match="netifaces does not build on this host") as refused:
+        place(NearHost(), lock_of(source), cache, open_site, silent, system)
+    assert "ifaddrs.h: no such file" in refused.value.detail
+    assert list(open_site.parent.iterdir()) == [open_site]
