@@ -359,12 +359,16 @@ def _came_by_key(variables):
 
 def _sshd_ports(root):
     """Where it listens now, whatever its files say. [] where systemd listens for it: then its port is that of the login."""
+    return sorted({port for port, _protocol, _address in _sshd_sockets(root)})
+
+
+def _sshd_sockets(root):
     try:
         folder = _at(root, "/proc/%d/fd" % int(_content(_at(root, "/run/sshd.pid"))))
         held = {os.readlink(os.path.join(folder, name)) for name in os.listdir(folder)}
     except (OSError, ValueError):
-        return []
-    return sorted({port for (port, _protocol, _address), inode in _sockets(root).items() if "socket:[%s]" % inode in held})
+        return {}
+    return {where: inode for where, inode in _sockets(root).items() if "socket:[%s]" % inode in held}
 
 
 def _includes_drop_ins(root):
@@ -897,8 +901,11 @@ def write_unit(name, do, whose="", on=(), reload=False, again=False, root="/"):
         return
     if whose:
         _remember_unit(name, whose, on, reload, do, root)
+    listening = _sshd_sockets(root) if name == "ssh.service" else {}
     for verb in do:
         _systemctl(verb, name)
+    if listening and do:
+        _await_sshd(listening, root)
     with _ledger(root) as ledger:
         ledger.get("pending", {}).pop(name, None)
 
@@ -923,6 +930,16 @@ def _systemctl(verb, name):
             "\n".join([_tail(told), log]).strip(),
             "on the server: journalctl -u %s" % name,
         )
+
+
+def _await_sshd(before, root, seconds=15):
+    """On a reload sshd closes its sockets and starts itself anew: until it listens again a login is refused."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        now = _sshd_sockets(root)
+        if now and set(now.values()) != set(before.values()):
+            return
+        time.sleep(0.05)
 
 
 def write_stop_units(names, root="/"):

@@ -17,7 +17,9 @@ def describe_accounts(placement: Placement, facts: Facts) -> tuple[Description, 
         return ()
     home = f"/home/{DEPLOY}"
     sudoers = File(
-        f"/etc/sudoers.d/50-nuages-{DEPLOY}", head("", "nothing, or remove it") + f"{DEPLOY} ALL=(ALL:ALL) NOPASSWD: ALL\n", 0o440
+        f"/etc/sudoers.d/50-nuages-{DEPLOY}",
+        head("", "edit it here, there is no setting for it") + f"{DEPLOY} ALL=(ALL:ALL) NOPASSWD: ALL\n",
+        0o440,
     )
     keys = File(f"{home}/.ssh/authorized_keys", "\n".join(facts.keys) + "\n", 0o600, DEPLOY, DEPLOY, once=True)
     return (

@@ -24,7 +24,9 @@ def describe_swap(placement: Placement, facts: Facts) -> tuple[Description, ...]
     if not size or facts.swap or facts.container or facts.file_system not in ("ext4", "xfs") or facts.disk < 4 * size:
         return ()
     path = f"/etc/systemd/system/{SWAP_UNIT}"
-    text = head("", "nothing, or remove it") + render(TEMPLATES, "nuages-swap.service.j2", file=SWAP, megabytes=size >> 20)
+    text = head("", "make swap of your own, and this is not made any more") + render(
+        TEMPLATES, "nuages-swap.service.j2", file=SWAP, megabytes=size >> 20
+    )
     return (
         Description(
             name="swap",
@@ -55,7 +57,7 @@ def describe_sysctl(placement: Placement) -> tuple[Description, ...]:
             "# Redis and Valkey fork to save; without this the fork is refused where half of the memory is in use.",
             "-vm.overcommit_memory = 1",
         ]
-    text = head("", "nothing, or a file that sorts after this one") + "\n".join(lines) + "\n"
+    text = head("", "write a file that sorts after this one, which wins") + "\n".join(lines) + "\n"
     unit = Unit("systemd-sysctl.service", enabled=None, running=None, on=(SYSCTL,))
     return (
         Description(
@@ -65,7 +67,7 @@ def describe_sysctl(placement: Placement) -> tuple[Description, ...]:
 
 
 def describe_journal() -> Description:
-    text = head("", "nothing, or a file that sorts after this one") + "[Journal]\nSystemMaxUse=500M\n"
+    text = head("", "write a file that sorts after this one, which wins") + "[Journal]\nSystemMaxUse=500M\n"
     unit = Unit("systemd-journald.service", enabled=None, running=None, on=(JOURNAL,))
     return Description(
         name="journal", what="the system's journal stays under 500 MB", scope="host", files=(File(JOURNAL, text),), units=(unit,)
@@ -75,7 +77,7 @@ def describe_journal() -> Description:
 def describe_logs(placement: Placement) -> Description:
     """copytruncate: the processes have their log open, and are not told."""
     site = placement.topology.name
-    text = head(site, "nothing, or remove it") + render(TEMPLATES, "logrotate.j2", logs=placement.layout.logs)
+    text = head(site, "edit it here, there is no setting for it") + render(TEMPLATES, "logrotate.j2", logs=placement.layout.logs)
     return Description(
         name="logs",
         what=f"{site}'s logs are rotated",

@@ -6,6 +6,7 @@ from nuages.components.contract import Description, File, Placement, Unit
 from nuages.components.templating import head
 
 
+HERE = "edit it here, there is no setting for it"
 SETTINGS = "/etc/apt/apt.conf.d/52nuages"  # after 50unattended-upgrades, whose lists it replaces
 ORIGINS = {
     "debian": ("Origins-Pattern", ("origin=Debian,codename=${distro_codename}-security,label=Debian-Security",)),
@@ -32,7 +33,7 @@ def describe_updates(placement: Placement) -> tuple[Description, ...]:
             packages=("unattended-upgrades",),
             files=(
                 File(SETTINGS, head("", "updates = false in [services] switches it off", "//") + _settings(system)),
-                File("/etc/needrestart/conf.d/50-nuages.conf", head("", "nothing, or remove it") + _needrestart()),
+                File("/etc/needrestart/conf.d/50-nuages.conf", head("", HERE) + _needrestart()),
             ),
             units=(
                 Unit("apt-daily.timer"),
@@ -61,4 +62,4 @@ def _settings(system: str) -> str:
 
 def _needrestart() -> str:
     """It must not restart a site's processes in the midst of requests: the next deploy or `nuages restart` takes the new libraries."""
-    return "# Processes of sites are replaced by nuages restart, without losing requests; needrestart would lose some.\n$nrconf{override_rc}{qr(^nuages-)} = 0;\n$nrconf{override_rc}{qr(@v[0-9]+-)} = 0;\n"
+    return "# Processes of sites are replaced by nuages restart, without losing requests; needrestart would lose some.\n$nrconf{override_rc}{qr(^nuages-)} = 0;\n$nrconf{override_rc}{qr(\\@v[0-9]+-)} = 0;\n"
