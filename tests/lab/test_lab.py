@@ -86,6 +86,12 @@ def test_a_host_that_is_on_stays_as_it_is(lab, lab_host):
     assert lab.up("web-1")[0].must("cat", "/proc/sys/kernel/random/boot_id") == before
 
 
+def test_a_host_does_not_change_its_debian_or_its_disk(lab, web):
+    for options in ({"image": "12"}, {"disk": "1G"}):
+        with pytest.raises(UsageError, match="is there with Debian 13"):
+            lab.up(web.name, **options)
+
+
 def test_a_program_is_killed_or_hung_by_its_name(web):
     web.must("systemd-run --quiet --property=Type=exec --unit=sleeper sleep 1000")
     web.fault(faults.Hang("sleep"))

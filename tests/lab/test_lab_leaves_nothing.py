@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -33,7 +34,7 @@ def traces(name, number):
     out = lambda *argv: subprocess.run(argv, capture_output=True, text=True, check=True).stdout  # noqa: E731
     links = [link for link in os.listdir("/sys/class/net") if link == f"nulab{number}" or link.startswith(f"nulab{number}.")]
     mounts = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines() if f"/labs/{name}/" in line]
-    tables = [line for line in out("nft", "list", "tables").splitlines() if f"nuages_lab_{number}" in line]
+    tables = [line for line in out("nft", "list", "tables").splitlines() if re.search(rf" nuages_lab_{number}(_\d+)?$", line)]
     groups = [str(path) for path in Path("/sys/fs/cgroup").glob(f"**/nuages-lab/{name}")]
     processes = [line for line in out("ps", "-eo", "pid,stat,args").splitlines() if f"/labs/{name}/" in line and " Z" not in line]
     files = [

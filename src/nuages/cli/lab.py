@@ -16,11 +16,12 @@ from nuages.errors import UsageError
 from nuages.lab import Lab, LabHost, faults, sshconfig, store
 from nuages.lab import image as images
 from nuages.lab.faults import Fault
+from nuages.lab.lab import NEWEST
 from nuages.lab.requirements import require
 
 
 LAB = click.option("--lab", "lab_name", metavar="NAME", default="", help="Which lab, when there are several (or NUAGES_LAB).")
-IMAGE = click.option("--image", type=click.Choice(["13", "12"]), default="13", help="Debian's version.")
+IMAGE = click.option("--image", type=click.Choice(["13", "12"]), help="Debian's version; 13 where none is said.")
 
 
 @click.group(short_help="Real Debian hosts on this machine, to rehearse on.")
@@ -34,12 +35,12 @@ def command() -> None:
 @click.option("--disk", default="", metavar="SIZE", help="A disk of this size, in memory, that can be filled (2G).")
 @IMAGE
 @LAB
-def up(names: tuple[str, ...], topology: str | None, disk: str, image: str, lab_name: str) -> None:
+def up(names: tuple[str, ...], topology: str | None, disk: str, image: str | None, lab_name: str) -> None:
     """Boot hosts, and print the lines that a nuages.toml needs to reach them."""
     names = names + (declared(topology) if topology else ())
     if not names:
         raise UsageError("no host is named", hint="nuages lab up web-1 db-1, or --from nuages.toml")
-    hosts = standing(lab_name).up(*names, image=image, disk=disk, say=lambda line: click.echo(f"  {line}", err=True))
+    hosts = standing(lab_name).up(*names, image=image or "", disk=disk, say=lambda line: click.echo(f"  {line}", err=True))
     click.echo(sshconfig.topology_lines([(host.name, host.address) for host in hosts], hosts[0].ssh_config), nl=False)
 
 
@@ -146,14 +147,14 @@ _verb("clock", faults.clock, click.argument("unit"), click.argument("offset", me
     "--with", "packages", metavar="NAME,NAME", default="", help="Fetch these packages, so that hosts install from disk."
 )
 @IMAGE
-def image(action: str, packages: str, image: str) -> None:
+def image(action: str, packages: str, image: str | None) -> None:
     """List the images; build one (once, about a minute) and fetch packages for its hosts; remove one and its packages."""
     require()
     if action == "build":
-        images.ensure(image, lambda line: click.echo(f"  {line}", err=True))
+        images.ensure(image or NEWEST, lambda line: click.echo(f"  {line}", err=True))
         if packages:
-            click.echo(f"fetched: {images.fetch(image, packages.replace(',', ' ').split())} packages")
+            images.fetch(image or NEWEST, packages.replace(",", " ").split())
     elif action == "remove":
-        images.remove(image)
+        images.remove(image or NEWEST)
     for line in images.describe():
         click.echo(line)

@@ -84,8 +84,8 @@ def furnish(root: str, suite: str, where: outer.Mirrors) -> None:
             os.unlink(f"{root}/{name}")
 
 
-def fetch(version: str, packages: Sequence[str]) -> int:
-    """Into the shared cache: these packages and what they need, by the lists of the image. Says how many files are there."""
+def fetch(version: str, packages: Sequence[str]) -> None:
+    """Into the shared cache: these packages and what they need, by the lists of the image."""
     ensure(version)
     debs = store.folder("cache", f"debs-{version}", "var/cache/apt/archives")
     with store.locked(f"image-{version}"), _over(store.image(version)) as root:
@@ -95,7 +95,6 @@ def fetch(version: str, packages: Sequence[str]) -> int:
         for deb in glob.glob(f"{root}/var/cache/apt/archives/*.deb"):
             shutil.copy(deb, f"{debs}/.fetching")
             os.replace(f"{debs}/.fetching", f"{debs}/{os.path.basename(deb)}")
-    return len(glob.glob(f"{debs}/*.deb"))
 
 
 @contextlib.contextmanager

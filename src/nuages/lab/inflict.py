@@ -48,14 +48,16 @@ def send_signal(lab: LabRecord, host: HostRecord, fault: faults.Signal) -> None:
 
 def is_meant(pid: int, process: str) -> bool:
     """By the name of its program, by its unit, or by its id as the host counts. PID 1 is never meant by a name."""
-    inside = next((line.split()[-1] for line in read(f"/proc/{pid}/status").splitlines() if line.startswith("NSpid:")), "")
+    numbers = next((line.split()[1:] for line in read(f"/proc/{pid}/status").splitlines() if line.startswith("NSpid:")), [])
+    if len(numbers) == 1:
+        return False  # nspawn: in the host's groups, but not inside
     if process.isdigit():
-        return inside == process
+        return numbers[-1:] == [process]
     if process.endswith((".service", ".scope", ".socket")):
         return f"/{process}" in read(f"/proc/{pid}/cgroup")
     words = read(f"/proc/{pid}/cmdline").split("\0")
     names = {read(f"/proc/{pid}/comm").strip(), os.path.basename(words[0]).rstrip(":")}
-    return inside != "1" and "payload" in read(f"/proc/{pid}/cgroup") and process in names
+    return numbers[-1:] != ["1"] and process in names
 
 
 def power_off(lab: LabRecord, host: HostRecord, fault: faults.PowerOff) -> None:

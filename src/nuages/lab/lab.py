@@ -18,7 +18,7 @@ from nuages.lab.shell import write
 from nuages.lab.store import HostRecord, LabRecord
 
 
-DEFAULT = "lab"
+DEFAULT, NEWEST = "lab", "13"
 
 
 class Lab:
@@ -50,14 +50,14 @@ class Lab:
             raise UsageError(f"no host {name!r} in the lab {self.name}", hint="nuages lab status lists them")
         return found[0]
 
-    def up(self, *names: str, image: str = "13", disk: str = "", say: Callable[[str], None] = lambda line: None) -> list[LabHost]:
+    def up(self, *names: str, image: str = "", disk: str = "", say: Callable[[str], None] = lambda line: None) -> list[LabHost]:
         """Boot these hosts; those that are on stay as they are, those that are off get their disk back."""
         require()
         for name in names:
             addresses.checked_name(name)
         os.chmod(store.folder(), 0o700)  # an image has setuid programs, which are not for the people of this machine
         reap()
-        prepare_image(image, say)
+        prepare_images(self.name, names, image or NEWEST, say)
         with store.locked(f"lab-{self.name}"):
             lab = self._standing()
             network.lay(lab.addresses)
@@ -111,8 +111,11 @@ class Lab:
         write(os.path.join(store.base(), "ssh_config"), f"Include {store.base()}/labs/*/ssh_config\n")
 
 
-def prepare_image(version: str, say: Callable[[str], None]) -> None:
-    image.ensure(version, say)
+def prepare_images(lab: str, names: tuple[str, ...], version: str, say: Callable[[str], None]) -> None:
+    """Before any host is made, and before anybody else has to wait for this lab."""
+    there = {host.name: host.image for host in store.hosts(lab)}
+    for wanted in sorted({there.get(name, version) for name in names}):
+        image.ensure(wanted, say)
 
 
 def _booted(lab: LabRecord, names: tuple[str, ...], version: str, disk: str) -> None:
@@ -125,15 +128,21 @@ def _booted(lab: LabRecord, names: tuple[str, ...], version: str, disk: str) -> 
 
 def _started(lab: LabRecord, name: str, version: str, disk: str) -> HostRecord:
     record = store.load_host(lab.name, name)
+    if record and ((version and version != record.image) or (disk and disk != record.disk)):
+        raise UsageError(f"is there with {_told(record)}", where=name, hint=f"nuages lab down {name}, or leave the option out")
     if record and store.alive(record.machine):
         return record
     if record is None:
         taken = {host.number for host in store.hosts(lab.name)}
         number = addresses.free_number(taken, first=addresses.FIRST_HOST, last=addresses.LAST_HOST, what="host")
-        record = store.save_host(lab.name, HostRecord(name, number, version, disk, store.process_mark(os.getpid())))
+        record = store.save_host(lab.name, HostRecord(name, number, version or NEWEST, disk, store.process_mark(os.getpid())))
     if not os.path.ismount(machine.place(lab, record, "root")):
         machine.make(lab, record)
     return store.save_host(lab.name, machine.boot(lab, record))
+
+
+def _told(host: HostRecord) -> str:
+    return f"Debian {host.image}" + (f" and a disk of {host.disk}" if host.disk else "")
 
 
 def _half_made(lab: str, *, by: str = "") -> list[HostRecord]:
