@@ -8,6 +8,7 @@ from nuages_runtime import request_id
 from nuages_runtime.entry import load_callable
 from nuages_runtime.front import Front
 from nuages_runtime.proof import read_policy, report_failed_import
+from nuages_runtime.websockets import Websockets
 
 
 CHUNK = 65536
@@ -17,6 +18,7 @@ class Application:
     def __init__(self, policy, project):
         self.project = project
         self.front = Front(policy)
+        self.websockets = Websockets()
 
     async def __call__(self, scope, receive, send):
         if scope["type"] not in ("http", "websocket"):
@@ -27,7 +29,7 @@ class Application:
         id_ = request_id.begin(environ.get("HTTP_X_REQUEST_ID"))
         scope = with_forwarded(scope, environ, trusted, id_)
         if scope["type"] == "websocket":
-            await self.project(scope, receive, send)
+            await self.websockets.run(self.project, scope, receive, send)
             return
         found = await self._own(scope, environ)
         if found is None:

@@ -93,7 +93,9 @@ class Relay:
     async def listen(self):
         if self.listener is not None:
             return await asyncio.start_server(self.accept, sock=self.listener, limit=CHUNK)
-        return await asyncio.start_unix_server(self.accept, path=self.options.socket, limit=CHUNK, backlog=2048)
+        server = await asyncio.start_unix_server(self.accept, path=self.options.socket, limit=CHUNK, backlog=2048)
+        os.chmod(self.options.socket, 0o666)  # noqa: S103 - its folder lets only the proxy in
+        return server
 
     async def watch_child(self, ended):
         while self.child.poll() is None:  # noqa: ASYNC110 - a child of another loop's making has no event

@@ -159,7 +159,10 @@ class Client:
             if self.site.live() != generation:
                 self.site.go_live(generation)
             settling.mark_live(kept, generation)
-        self._settle()
+        try:
+            self._settle()
+        except RefusedError as refused:  # the traffic has moved, and systemd tries the rest again
+            return {"live": generation, "warning": refused.answer["error"], "detail": refused.answer["detail"]}
         return {"live": generation}
 
     def _settle(self):

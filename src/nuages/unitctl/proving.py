@@ -1,9 +1,11 @@
 """Does a generation answer? Each web worker has asked its own callable; then the socket is asked as the proxy would."""
 
+import contextlib
 import http.client
 import os
 import re
 import socket
+import stat
 import time
 
 import units
@@ -60,7 +62,7 @@ def judge(site, generation, process, since):
         return ended(process, unit, found, read_log(process, since))
     if process.get("proof") and len(reports) < int(process.get("workers", 1)):
         return None
-    return True if process.get("proof") or os.path.exists(site.socket(generation)) else None
+    return True if os.path.exists(site.socket(generation)) else None
 
 
 def read_reports(site, generation):
@@ -143,6 +145,8 @@ def ask(site, generation, process):
     path, expect = health.get("path") or "/", health.get("expect") or EXPECT
     if process.get("proof") and os.path.exists(os.path.join(site.dir, "shared", "maintenance")):
         path, expect = "/-/live", "200"
+    if not opened(site.socket(generation)):
+        return failure(process, "socket", ["the proxy may not write to %s" % site.socket(generation)])
     patience = float(health.get("timeout") or 45)
     for _turn in range(TIMES):
         try:
@@ -152,6 +156,18 @@ def ask(site, generation, process):
         if not fits(status, expect):
             return unfit(process, path, status, expect, location, policy)
     return True
+
+
+def opened(path):
+    """Root may connect to any socket, the proxy to one that everybody may write to: its folder keeps the others out."""
+    deadline = time.monotonic() + 2  # it is bound first, and opened after that
+    while True:
+        with contextlib.suppress(OSError):
+            if os.stat(path).st_mode & stat.S_IWOTH:
+                return True
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
 
 
 def unfit(process, path, status, expect, location, policy):

@@ -4,16 +4,14 @@ It runs as the unit nuages-site-NAME.service: after each switch, and at boot, wh
 goes on with it when whoever asked for the switch is gone, and a reboot in the middle comes back to one generation.
 """
 
-import contextlib
 import os
 import time
 
 import units
-from state import DRAINING, LIVE, RefusedError, touch_untrusted, untrusted
+from state import DRAINING, LIVE, RefusedError
 from written import instances, unit_of, write_process
 
 
-GRACE = 1.0  # seconds: a proxy that has just looked the link up may still be connecting to the old socket
 CRON = "cron"
 
 
@@ -22,14 +20,13 @@ def settle(site, kept):
     spec = site.spec(live) if live else None
     if not kept["up"] or spec is None:
         return {"live": None}
-    moved = time.monotonic()
     mark_live(kept, live)
     old = of_state(kept, DRAINING)
     replace_schedulers(site, old, live, spec)
     units.start(names(site, live, spec, "web", "worker"))
     settle_cron(site, kept, live, spec)
     site.save(kept)
-    retire(site, old, moved)
+    retire(site, old)
     forget_gone(site, kept)
     return {"live": live}
 
@@ -69,18 +66,9 @@ def replace_schedulers(site, old, live, spec):
     units.start(names(site, live, spec, "scheduler"))
 
 
-def retire(site, old, moved):
-    ending = units.running(unit for name in old for unit in names(site, name, site.spec(name)))
-    if not ending:
-        return
-    units.stop([unit for unit in ending if "-web@" not in unit])
-    for name in old:
-        with untrusted(site.runtime, name) as folder:  # websockets are told to come back, to the new one
-            if folder is not None:
-                with contextlib.suppress(OSError):
-                    touch_untrusted(folder, "draining")
-    time.sleep(max(0.0, GRACE - (time.monotonic() - moved)))
-    units.stop(ending)
+def retire(site, old):
+    """Told to end, with no waiting of ours: their units say how (ExecStop, KillMode, TimeoutStopSec)."""
+    units.stop(units.running(unit for name in old for unit in names(site, name, site.spec(name))))
 
 
 def forget_gone(site, kept):

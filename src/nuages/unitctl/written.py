@@ -4,7 +4,7 @@ import os
 import re
 import shlex
 
-from state import RefusedError, write_text
+from state import RefusedError, read_json, write_text
 
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
@@ -15,6 +15,16 @@ HEAD = """\
 # Written by Nuages for the site %(site)s: %(what)s.
 # Its variables are in %(env)s. A new deploy writes others; to change it, edit nuages.toml or `nuages config`.
 """
+FAREWELL = """\
+#!/bin/sh
+# Written by Nuages: before %(name)s is told to end, its websockets are told to come back, and a proxy that has looked up
+# where to connect a moment ago may still do so. Not where it has ended by itself, or was never proved.
+[ -n "$MAINPID" ] && [ -e "$NUAGES_PROOF/go" ] || exit 0
+touch "$NUAGES_RUNTIME/draining"
+sleep %(seconds)g
+"""
+GRACE = 1.0
+WEBSOCKETS = 6.0  # they leave within 4.5 seconds: runtime/websockets.py
 
 
 def unit_of(site, process, generation, index=0):
@@ -37,6 +47,7 @@ def write_generation(site, generation, spec, group):
         if process["kind"] == "web":
             runtime = os.path.join(site.runtime, generation)
             own.update(NUAGES_SOCKET=site.socket(generation), NUAGES_RUNTIME=runtime, NUAGES_PROOF=os.path.join(runtime, "proof"))
+            write_farewell(folder, name, process, group)
         write_process(folder, name, process, own, "%s of %s" % (name, generation), group, site)
         for index in range(1, instances(process)):  # %i of its unit names a folder
             link = "%s.%d" % (folder, index)
@@ -49,11 +60,18 @@ def write_process(folder, name, process, own, what, group, site):
     write_text(env, variables({**process["env"], **own}), 0o600)
     argv = [word.replace("{socket}", own.get("NUAGES_SOCKET", "")) for word in process["argv"]]
     lines = [HEAD % {"site": site.name, "what": what, "env": env}]
-    if own.get("NUAGES_PROOF"):
-        lines.append('mkdir -p "$NUAGES_PROOF" || exit 1\n')
+    if own.get("NUAGES_SOCKET"):  # one that was killed leaves its socket, and none can be bound there again
+        lines.append('rm -f "$NUAGES_SOCKET" && mkdir -p "$NUAGES_PROOF" || exit 1\n')
     lines.append("cd %s || exit 1\n" % shlex.quote(process["cwd"]))
     lines.append("exec %s\n" % shlex.join(argv))
     write_text(os.path.join(folder, name), "".join(lines), 0o750, group)
+
+
+def write_farewell(folder, name, process, group):
+    """Run before a web process is told to end, while it still answers (ExecStop of systemd.service(5))."""
+    policy = read_json(os.path.join(process["env"].get("NUAGES_RELEASE", ""), "policy.json")) or {}
+    seconds = WEBSOCKETS if policy.get("interface") == "asgi" else GRACE
+    write_text(os.path.join(folder, name + ".stop"), FAREWELL % {"name": name, "seconds": seconds}, 0o750, group)
 
 
 def variables(values):
