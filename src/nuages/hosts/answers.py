@@ -18,8 +18,9 @@ Listener = Callable[[dict[str, Any]], None]
 
 
 class Answers:
-    """`heard`: has the agent said anything? Events but the answer go to `listen`. `ready` is set with the first sign of life,
-    and with the end; `words` are those of the line that starts the agent: "" (go on), "no python", "no sudo"."""
+    """`heard`: has the agent said anything? Events but the answer go to `listen`. `words` are those of what starts the agent:
+    "" (go on), "root PYTHON", "no python", "need" (its sources) ... `ready` is set with the first of them, `settled` when the
+    agent says anything or asks for its sources; both also with the end."""
 
     def __init__(self, listen: Listener) -> None:
         self.listen = listen
@@ -28,18 +29,22 @@ class Answers:
         self.words: list[str] = []
         self.heard = False
         self.python = ""  # its version, where it is too old to run the agent
-        self.ready = threading.Event()
+        self.ready, self.settled = threading.Event(), threading.Event()
 
     def take(self, line: str) -> None:
         if not line:
             self.ready.set()
+            self.settled.set()
         if not line.startswith("\x1e"):
             return
         if not line.startswith("\x1e{"):
             self.words.append(line[1:].strip())
             self.ready.set()
+            if self.needs_sources:
+                self.settled.set()
             return
         self.heard = True
+        self.settled.set()
         event = json.loads(line[1:])
         if event["event"] == "python":
             self.python = event["version"]
@@ -50,6 +55,10 @@ class Answers:
         if event["event"] == "failed":
             self.failure = event
         self.listen(event)
+
+    @property
+    def needs_sources(self) -> bool:
+        return "need" in self.words
 
     def raise_failure(self, name: str) -> None:
         """Raises CommandError when a step failed or a question could not be answered."""

@@ -37,21 +37,26 @@ LOADER = "import sys,zlib;b=sys.stdin.buffer;exec(zlib.decompress(b.read(int(nex
 # With a password, the program is sent only once sudo has taken it: else sudo would read its lines as further tries.
 PATIENT = f"print(chr(30),flush=True);{LOADER}"
 
-# Compiling is a third of what a round trip costs, so the result is kept in a folder of root's that a reboot empties.
+# What was compiled is kept in a folder of root's that a reboot empties: compiling is a third of what a round trip costs, and
+# on a slow line sending is more. A host that lacks it says `need`, and the client sends it after the request.
 PRELUDE = """
 import marshal, os, sys
 if sys.version_info < %(oldest)r:
     print(chr(30) + '{"event": "python", "version": "%%d.%%d"}' %% sys.version_info[:2])
     sys.exit(3)
 sys.modules["agent"] = sys.modules["__main__"]
-packed = b.read(%(size)d)
+REQUEST, inline = b"", b.read(%(inline)d)
 kept = "/run/nuages/agent-%(digest)s-" + sys.implementation.cache_tag
 try:
     with open(kept, "rb") as file:
         SOURCES = marshal.load(file)
 except Exception:
     import json
-    SOURCES = {name: compile(text, name, "exec") for name, text in json.loads(zlib.decompress(packed)).items()}
+    if not inline:
+        REQUEST = b.readline()
+        print(chr(30) + "need", flush=True)
+        inline = b.read(%(size)d)
+    SOURCES = {name: compile(text, name, "exec") for name, text in json.loads(zlib.decompress(inline)).items()}
     try:
         os.makedirs("/run/nuages", mode=0o700, exist_ok=True)
         for name in os.listdir("/run/nuages"):
@@ -97,11 +102,17 @@ def login_check(way: Way) -> str:
 
 
 @functools.cache
-def program() -> bytes:
-    """The agent as LOADER takes it: a line with a length, the compressed prelude, the compressed sources."""
+def program(*, whole: bool = False) -> bytes:
+    """The agent as LOADER takes it: a line with a length and the compressed prelude; and the sources, where they are not
+    left to be asked for. Before a stream of data they can't be, for they would have to come after it."""
+    facts = {"oldest": OLDEST, "size": len(sources()), "digest": hashlib.sha256(sources()).hexdigest()[:16]}
+    prelude = PRELUDE % {**facts, "inline": facts["size"] if whole else 0}
+    packed = zlib.compress(prelude.encode(), 9)
+    return MARK + b"%d\n" % len(packed) + packed + (sources() if whole else b"")
+
+
+@functools.cache
+def sources() -> bytes:
     here = Path(__file__).parent
     text = json.dumps({name: (here / name).read_text() for name in FILES if (here / name).exists()})
-    sources = zlib.compress(text.encode(), 9)
-    facts = {"oldest": OLDEST, "size": len(sources), "digest": hashlib.sha256(sources).hexdigest()[:16]}
-    prelude = zlib.compress((PRELUDE % facts).encode(), 9)
-    return MARK + b"%d\n" % len(prelude) + prelude + sources
+    return zlib.compress(text.encode(), 9)

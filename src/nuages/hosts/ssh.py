@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from nuages.errors import CommandError, CommandTimeoutError, HostError
 from nuages.hosts.answers import Answers, Listener, as_line, time_limit
-from nuages.hosts.bootstrap import OLDEST, Way, login_check, program, remote_command
+from nuages.hosts.bootstrap import OLDEST, Way, login_check, program, remote_command, sources
 from nuages.hosts.command import Command, Result
 from nuages.hosts.pieces import frames, sizes
 from nuages.hosts.process import Conversation, attached
@@ -243,8 +243,14 @@ class SshTransport:
             answers.ready.wait(PATIENCE)
             if answers.words != [""]:
                 return
+        if body is not tuple:
+            yield program(whole=True) + as_line(request)
+            yield from body()
+            return
         yield program() + as_line(request)
-        yield from body()
+        answers.settled.wait()
+        if answers.needs_sources:
+            yield sources()
 
     def _result(self, told: RoundTrip, request: Mapping[str, Any]) -> dict[str, Any]:
         answers = told.answers

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from agent_module import AGENT
 
+from nuages.hosts import bootstrap
 from nuages.hosts.answers import as_line
-from nuages.hosts.bootstrap import LOADER, program
+from nuages.hosts.bootstrap import LOADER, program, sources
 
 
 OLDEST = (3, 9)
@@ -38,7 +39,7 @@ def test_it_arrives_over_ssh_under_the_oldest_and_the_newest_python(version, tmp
     argv = [python(version), "-I", "-S", "-c", LOADER, "192.0.2.1 4000 192.0.2.11 22", "ops"]
     for _time in range(2):
         done = subprocess.run(
-            argv, input=b"noise\n" + program() + as_line(question), capture_output=True, timeout=30, check=False
+            argv, input=b"noise\n" + program(whole=True) + as_line(question), capture_output=True, timeout=30, check=False
         )
         assert done.returncode == 0, done.stderr
         answer = json.loads(done.stdout[1:])["answer"]
@@ -99,3 +100,24 @@ def test_it_goes_on_when_nobody_listens_any_more(tmp_path):
     assert running.wait(20) == 0
     assert (tmp_path / "a").exists()
     assert '"done"' in (tmp_path / "journal.jsonl").read_text()
+
+
+def test_its_sources_are_sent_only_where_the_host_lacks_them(tmp_path, monkeypatch):
+    monkeypatch.setattr(bootstrap, "PRELUDE", bootstrap.PRELUDE.replace("/run/nuages", str(tmp_path / "run")))
+    program.cache_clear()
+    asked = []
+    for _time in range(2):
+        argv = [sys.executable, "-I", "-S", "-c", LOADER, "", ""]
+        with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as running:
+            running.stdin.write(program() + as_line({"read": {"who": {"kind": "caller"}}}))
+            running.stdin.flush()
+            line = running.stdout.readline()
+            if line == b"\x1eneed\n":
+                asked.append(True)
+                running.stdin.write(sources())
+                running.stdin.flush()
+                line = running.stdout.readline()
+            assert json.loads(line[1:])["event"] == "answer"
+    assert asked == [True]
+    assert (tmp_path / "run").stat().st_mode & 0o077 == 0
+    program.cache_clear()
