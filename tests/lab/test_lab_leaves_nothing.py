@@ -58,9 +58,9 @@ def killed(process):
     process.wait()
 
 
-def watcher_of(name):
-    found = subprocess.run(["pgrep", "-f", f"nuages.lab.watcher {name}"], capture_output=True, text=True, check=True)
-    return int(found.stdout)
+def watchers_of(name):
+    found = subprocess.run(["pgrep", "-f", f"nuages.lab.watcher {name}"], capture_output=True, text=True, check=False)
+    return [int(pid) for pid in found.stdout.split()]
 
 
 def until_nothing_is_left(name, number, seconds=20):
@@ -92,11 +92,24 @@ def test_the_lab_of_a_killed_session_is_taken_away(name):
 
 def test_when_the_watcher_is_killed_too_the_next_up_takes_it_away(lab_host, name):
     owner, number = owned(name)
-    os.kill(watcher_of(name), signal.SIGKILL)
+    os.kill(*watchers_of(name), signal.SIGKILL)
     killed(owner)
     assert traces(name, number)
     lab_host()
     assert traces(name, number) == []
+
+
+def test_a_lab_with_an_owner_has_one_watcher_to_its_end(name):
+    lab = Lab(name, owner=True)
+    for _time in range(2):
+        lab.up("web-1")
+        lab.down("web-1")
+    assert len(watchers_of(name)) == 1
+    lab.down()
+    deadline = time.monotonic() + 15
+    while watchers_of(name) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert watchers_of(name) == []
 
 
 @pytest.mark.parametrize("after", [0.2, 0.35, 0.5])

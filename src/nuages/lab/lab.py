@@ -77,11 +77,12 @@ class Lab:
         with store.locked(f"lab-{self.name}"):
             lab = store.load_lab(self.name)
             if lab is None:
+                store.forget_lock(f"lab-{self.name}")
                 return []
             gone = [host for host in store.hosts(self.name) if not names or host.name in names]
             for host in gone:
                 machine.take_away(lab, host)
-            if names and store.hosts(self.name):
+            if names and (store.hosts(self.name) or lab.owner):  # an owner has its lab, and its one watcher, to its end
                 self._write_ssh(lab)
             else:
                 _dissolve(lab)
@@ -151,12 +152,14 @@ def _half_made(lab: str, *, by: str = "") -> list[HostRecord]:
 
 
 def _dissolve(lab: LabRecord) -> None:
+    """Under the lab's own lock, which goes with it."""
     with store.locked("labs"):
         cgroups.remove(lab.name)
         network.lift(lab.addresses)
         shutil.rmtree(store.lab_path(lab.name), ignore_errors=True)
         if not store.labs():
             network.restore_forwarding()
+    store.forget_lock(f"lab-{lab.name}")
 
 
 def reap() -> None:

@@ -54,9 +54,26 @@ def public_key() -> str:
 @contextlib.contextmanager
 def locked(what: str) -> Iterator[None]:
     """The kernel lets go of it when its holder dies, so no lock outlives a killed command."""
-    with open(os.path.join(folder("locks"), what), "w", encoding="utf-8") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+    path = os.path.join(folder("locks"), what)
+    while True:
+        with open(path, "w", encoding="utf-8") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            if not _is_still(file.fileno(), path):
+                continue  # its last holder forgot it while we waited
+            yield
+            return
+
+
+def forget_lock(what: str) -> None:
+    """By its holder; whoever waits for it makes another."""
+    os.unlink(os.path.join(base(), "locks", what))
+
+
+def _is_still(opened: int, path: str) -> bool:
+    try:
+        return os.path.samestat(os.fstat(opened), os.stat(path))
+    except FileNotFoundError:
+        return False
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,9 @@ from nuages.lab import store
 from nuages.lab.lab import Lab
 
 
+SECONDS = 5  # between two looks whether there is still a lab to watch
+
+
 def main(name: str) -> None:
     lab = store.load_lab(name)
     if lab is None or not lab.owner:
@@ -17,9 +20,10 @@ def main(name: str) -> None:
     try:
         owner = os.pidfd_open(int(lab.owner.split()[0]))
     except ProcessLookupError:
-        owner = -1
-    if owner >= 0 and store.alive(lab.owner):
-        select.select([owner], [], [])
+        owner = -1  # and `alive` says so too
+    while store.alive(lab.owner) and not select.select([owner], [], [], SECONDS)[0]:
+        if store.load_lab(name) != lab:
+            return  # taken away in peace
     if store.load_lab(name) == lab:  # it may have been taken away and another made under its name
         Lab(name).down()
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
+import time
 
 import pytest
 
@@ -39,3 +41,29 @@ def test_a_process_is_known_by_its_number_and_its_beginning():
     assert not store.alive("")
     gone.wait()
     assert not store.alive(store.process_mark(gone.pid))
+
+
+def test_a_lock_that_was_forgotten_is_made_anew_by_the_next():
+    with store.locked("lab-x"):
+        store.forget_lock("lab-x")
+    with store.locked("lab-x"):
+        assert os.path.exists(os.path.join(store.base(), "locks", "lab-x"))
+
+
+def test_whoever_waited_for_a_forgotten_lock_does_not_share_it_with_a_newcomer():
+    order = []
+
+    def wait():
+        with store.locked("lab-x"):
+            order.append("in")
+            time.sleep(0.1)
+            order.append("out")
+
+    with store.locked("lab-x"):
+        waiting = threading.Thread(target=wait)
+        waiting.start()
+        time.sleep(0.1)
+        store.forget_lock("lab-x")
+    wait()
+    waiting.join()
+    assert order == ["in", "out", "in", "out"]
