@@ -9,7 +9,7 @@ from typing import Any
 from nuages.engine.model import Desired, Live, Step
 from nuages.engine.ops import link, make_directory, perform, remove, step, write
 from nuages.release.build import describe_source
-from nuages.release.layout import SCHEMA
+from nuages.release.layout import SCHEMA, sweep_op
 from nuages.release.writable import fill_command
 
 
@@ -143,9 +143,9 @@ def retention(desired: Desired, live: Live) -> Iterable[Step]:
         keep = desired.placement.topology.keep
         trees = [str(layout.build(str(b)) / "static") for b in sorted(map(str, stay["build"]))]
         prune = {"op": "prune", "path": str(desired.placement.policy["static_serve"]), "keep": trees}
-        yield step(
-            "-", f"{what} of releases, builds and environments", f"the last {keep} releases are kept", remove(*gone), prune
-        )
+        sweep = [sweep_op(layout)] if desired.placement.topology.remote else []
+        kept_by = f"the last {keep} releases are kept"
+        yield step("-", f"{what} of releases, builds and environments", kept_by, remove(*gone), prune, *sweep)
 
 
 def oldest_kept(desired: Desired, live: Live) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import http.client
 import netrc
@@ -11,6 +12,7 @@ import re
 import secrets
 import ssl
 import time
+import tomllib
 import urllib.error
 import urllib.request
 from collections.abc import Iterable, Mapping
@@ -121,6 +123,20 @@ def index_urls(indexes: Mapping[str, str | Secret]) -> Iterable[str]:
             for each in (value.reveal() if isinstance(value, Secret) else value).split():
                 label, _, url = each.partition("=") if re.match(r"[\w.-]+=https?:", each) else ("", "", each)
                 yield _with_login(url, label, own)
+    for label, url in _configured(own):
+        yield _with_login(url, label, own)
+
+
+def _configured(own: Mapping[str, str]) -> Iterable[tuple[str, str]]:
+    """(name, url) of uv's own configuration files: the user's and the system's."""
+    base = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
+    for path in (own.get("UV_CONFIG_FILE", ""), f"{base}/uv/uv.toml", "/etc/uv/uv.toml"):
+        with contextlib.suppress(OSError, ValueError):
+            table = tomllib.loads(Path(path).read_text("utf-8"))
+            for entry in table.get("index", ()):
+                yield str(entry.get("name", "")), str(entry["url"])
+            for url in (table.get("index-url", ""), *table.get("extra-index-url", ())):
+                yield "", str(url)
 
 
 def _with_login(url: str, label: str, own: Mapping[str, str]) -> str:

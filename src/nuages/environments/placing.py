@@ -6,6 +6,7 @@ import functools
 import hashlib
 import io
 import json
+import secrets
 import zipfile
 from collections.abc import Sequence
 from importlib.resources import files
@@ -116,7 +117,9 @@ def _program() -> Path:
     path = wheel_cache() / digest
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content.getvalue())
+        partial = path.with_name(f"{digest}.{secrets.token_hex(4)}.partial")  # several hosts are served at once
+        partial.write_bytes(content.getvalue())
+        partial.replace(path)
     return path
 
 

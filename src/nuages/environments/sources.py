@@ -129,7 +129,7 @@ def _unpacked(here: Transport, pin: Pin, archive: Path | None, scratch: Path) ->
 
 def _build(shop: Workshop, source: Path, out: Path) -> tuple[Path | None, str]:
     python = reader(shop.here, shop.target)
-    arguments = ("build", "--wheel", "--out-dir", str(out), "--python", python, "--no-config", "--quiet", str(source))
+    arguments = ("build", "--wheel", "--out-dir", str(out), "--python", python, "--quiet", str(source))
     env = {**shop.lock.index_environment, "SOURCE_DATE_EPOCH": FIRST_DAY}
     result = shop.here.run(uv(*arguments, cwd=str(out.parent), env=env, timeout=1800))
     found = sorted(out.glob("*.whl"))

@@ -12,6 +12,7 @@ import json
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -29,6 +30,8 @@ from nuages.release.static import collect_static
 from nuages.release.writable import lay_config_files, lead_to_site, link_config_files, outermost, set_aside
 
 
+KEPT_HERE = 5  # builds, and environments, of a site that lives on servers
+DAY = 86400
 MANY_MODULES = 300  # from here on compiling in two processes pays for starting them
 
 
@@ -102,7 +105,23 @@ def build_release(order: Order, id_: str, here: Transport, progress: Progress) -
         raise _unwritten(error, path) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+    if order.site != store:
+        _forget_old(store, order.project.environment.key)
     return Build(id_, path, manifest)
+
+
+def _forget_old(store: Layout, environment: str) -> None:
+    """Releases are kept on the servers; here the last few spare work. What was made within a day may be in use beside us."""
+    for folder, keep in ((store / "releases", ""), (store.venvs, environment)):
+        found = (
+            [p for p in folder.iterdir() if p.is_dir() and p.name != keep and not p.name.startswith(".")]
+            if folder.is_dir()
+            else []
+        )
+        newest = sorted(found, key=lambda p: p.stat().st_mtime, reverse=True)
+        for old in newest[KEPT_HERE:]:
+            if time.time() - old.stat().st_mtime > DAY:
+                shutil.rmtree(old, ignore_errors=True)
 
 
 def _unwritten(error: OSError, path: Path) -> ReleaseError:

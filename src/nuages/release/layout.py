@@ -39,6 +39,11 @@ def store_layout(topology: Topology) -> Layout:
     return local_store(topology.name) if topology.remote else local_site(topology.name)
 
 
+def sweep_op(layout: Layout) -> dict[str, str]:
+    """After old builds were removed from a server: the pieces that none is made of any more go too."""
+    return {"op": "sweep", "store": str(layout / "store")}
+
+
 @dataclass(frozen=True)
 class Layout:
     dir: Path

@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from nuages.environments.placing import MOST_JOBS
-from nuages.errors import ReleaseError
 from nuages.hosts.transport import Progress, Transport
-from nuages.release.build import Build, load_build
+from nuages.release.build import Build
 from nuages.release.layout import Layout
 from nuages.release.source import never
 from nuages.release.writable import fill_command
@@ -123,19 +122,3 @@ def _walk(folder: Path) -> Iterator[tuple[str, str, os.stat_result]]:
 def stays(name: str) -> bool:
     """Files of secrets and databases that a build command may have left; compiled modules are the build's own."""
     return never(name) and not name.endswith(".pyc") and not name.startswith("static/")
-
-
-def find_build(host: Transport, layout: Layout, id_: str, *, local: bool = False) -> Build:
-    """A build that lies on a host. Raises ReleaseError where it is gone."""
-    if local:
-        return load_build(layout, id_)
-    path = layout.build(id_)
-    manifest = host.read({"manifest": {"kind": "json", "path": str(path / MANIFEST)}})["manifest"]
-    if not manifest or "unreadable" in manifest:
-        raise ReleaseError(f"build {id_} is not on this host any more", where=str(path), hint="deploy the commit again")
-    return Build(id_, path, manifest)
-
-
-def sweep_op(layout: Layout) -> dict[str, Any]:
-    """After old builds were removed: the pieces that no build is made of any more go too."""
-    return {"op": "sweep", "store": str(layout / "store")}

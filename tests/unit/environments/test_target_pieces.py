@@ -101,6 +101,12 @@ def test_passwords_are_taken_from_the_index_of_the_same_host_and_shown_in_no_err
     assert credentials("https://elsewhere.example/a.whl", indexes) == ""
 
 
+def test_an_index_of_uvs_own_configuration_gives_its_password_too(tmp_path, monkeypatch):
+    monkeypatch.setenv("UV_CONFIG_FILE", str(tmp_path / "uv.toml"))
+    (tmp_path / "uv.toml").write_text('[[index]]\nname = "corp"\nurl = "https://ada:engine@corp.example/simple"\n')
+    assert credentials("https://corp.example/files/a.whl", {}) == "ada:engine"
+
+
 class Index(BaseHTTPRequestHandler):
     """An index that gives its one file to ada alone."""
 

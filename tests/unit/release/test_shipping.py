@@ -7,10 +7,9 @@ from pathlib import Path
 import pytest
 from near_host import NearHost
 
-from nuages.errors import ReleaseError
-from nuages.release.build import Build
-from nuages.release.layout import Layout
-from nuages.release.shipping import find_build, read_contents, ship_build, sweep_op
+from nuages.release.build import Build, load_build
+from nuages.release.layout import Layout, sweep_op
+from nuages.release.shipping import read_contents, ship_build
 
 
 PYTHON = "/usr/bin/python3"
@@ -106,7 +105,7 @@ def test_the_same_build_for_another_environment_says_so_without_travelling(tmp_p
     moved = make_build(tmp_path / "store2", environment="/srv/shop/venvs/e2")
     assert ship_build(moved, host, site, silent).manifest["environment"] == "/srv/shop/venvs/e2"
     assert host.shipped == []
-    assert find_build(host, site, "b1").manifest["environment"] == "/srv/shop/venvs/e2"
+    assert load_build(site, "b1").manifest["environment"] == "/srv/shop/venvs/e2"
 
 
 def test_the_host_compiles_what_this_machines_python_could_not(tmp_path, site):
@@ -129,12 +128,6 @@ def test_pieces_of_removed_builds_are_swept(tmp_path, site):
     assert "old" not in left
     assert "static" in left
     assert (kept.path / "static/app.1234.js").read_text() == "static"
-
-
-def test_a_build_that_is_gone_says_what_to_do(site):
-    with pytest.raises(ReleaseError, match="build b9 is not on this host any more") as refused:
-        find_build(NearHost(), site, "b9")
-    assert refused.value.hint == "deploy the commit again"
 
 
 def test_the_same_content_is_one_piece(tmp_path):
