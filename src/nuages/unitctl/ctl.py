@@ -12,7 +12,6 @@ import traceback
 
 sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
 
-import proving
 import settling
 import units
 from state import DRAINING, FAILED, LIVE, PROVED, STARTING, RefusedError, Site, touch_untrusted, untrusted
@@ -114,6 +113,8 @@ class Client:
         os.chmod(self.site.runtime, 0o510)  # noqa: S103 - the proxy's group passes through
 
     def prove(self, generation):
+        import proving  # and with it http.client, which takes longer to load than a status to make
+
         kept, spec = self.site.load(), self.site.spec(generation)
         record = kept["generations"].get(generation)
         if record is None or spec is None:
@@ -134,6 +135,8 @@ class Client:
         return {"generation": generation, "state": PROVED}
 
     def _verdict(self, generation, spec, record):
+        import proving
+
         for process in spec["processes"]:
             if process["kind"] == "web":
                 since = record.get("log_from", {}).get(process["name"], 0)

@@ -10,7 +10,6 @@ import contextlib
 import fcntl
 import json
 import os
-import shutil
 import stat
 import time
 
@@ -76,6 +75,8 @@ class Site:
             self.save(kept)
 
     def forget(self, generation):
+        import shutil
+
         folder = self.generation_dir(generation)
         with contextlib.suppress(FileNotFoundError):
             for name in os.listdir(os.path.dirname(folder)):

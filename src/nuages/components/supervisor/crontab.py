@@ -18,7 +18,13 @@ NICKNAMES = {
     "@yearly": "0 0 1 1 *",
     "@annually": "0 0 1 1 *",
 }
-FIELDS = (("minute", 0, 59, ()), ("hour", 0, 23, ()), ("day", 1, 31, ()), ("month", 1, 12, MONTHS), ("weekday", 0, 7, DAYS))
+FIELDS: tuple[tuple[str, int, int, tuple[str, ...]], ...] = (
+    ("minute", 0, 59, ()),
+    ("hour", 0, 23, ()),
+    ("day", 1, 31, ()),
+    ("month", 1, 12, MONTHS),
+    ("weekday", 0, 7, DAYS),
+)
 FIVE = 5
 
 
@@ -30,7 +36,7 @@ def calendar(at: str, where: str) -> tuple[str, ...]:
         raise TopologyError(f"there is no {text}", where=where, hint="one of: " + ", ".join(NICKNAMES))
     if len(words) != FIVE:
         return (_event(text, where),)
-    values = [_field(word, *FIELDS[index], where) for index, word in enumerate(words)]
+    values = [_field(word, *field, where) for word, field in zip(words, FIELDS, strict=True)]
     minute, hour, day, month = (_numbers(value) for value in values[:4])
     time = f"{hour}:{minute}:00"
     days = _weekdays(values[4])

@@ -9,8 +9,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, ClassVar
 
+from nuages.components.budget import MIB, Limits, process_limits, site_limits
 from nuages.components.contract import Description, Directory, File, Machine, Placement, ProcessSpec, Unit
-from nuages.components.supervisor import Supervisor, version_of
+from nuages.components.supervisor import Supervisor
 from nuages.components.supervisor.commands import background, environment, shell
 from nuages.components.supervisor.crontab import calendar
 from nuages.components.supervisor.sandbox import directives
@@ -24,16 +25,11 @@ UNITCTL = Path(__file__).parent.parent.parent / "unitctl"
 TEMPLATES = Path(__file__).parent / "templates"
 UNITS = "/etc/systemd/system"
 PROXY_GROUP = "www-data"
-STOP_MARGIN = 10  # seconds over the drain, for the app server to end what did not end by itself
+STOP_MARGIN = 3  # seconds over the drain, for the app server to end what did not end by itself
 WATCHDOG = 90
-SHARE_OF_MEMORY = 0.8
 TASKS = 2048
 BACKOFF_SINCE = 254  # RestartSteps= of systemd.service(5)
 VERSIONS = {("debian", "12"): 252, ("debian", "13"): 257, ("ubuntu", "22.04"): 249, ("ubuntu", "24.04"): 255}
-
-
-def unitctl_version() -> str:
-    return version_of(UNITCTL)
 
 
 class Systemd(Supervisor):
@@ -69,7 +65,7 @@ class Systemd(Supervisor):
             files += _cron(placement, job, f"cron.{index}.at")
         files += [
             _file(placement, f"nuages-site-{topology.name}.service", _render(placement, "settle.service", drain=topology.drain)),
-            _file(placement, slice_of(topology.name), _render(placement, "site.slice", memory=_memory(placement), tasks=TASKS)),
+            _file(placement, slice_of(topology.name), _slice(placement)),
             _tmpfiles(placement),
         ]
         units = Description(
@@ -122,14 +118,17 @@ def _process(placement: Placement, name: str, kind: str) -> str:
         process=name,
         web=kind == "web",
         watchdog=WATCHDOG if kind == "web" and not own_server else 0,
-        drain=f"{placement.topology.drain + STOP_MARGIN:g}",
+        drain=f"{placement.topology.drain + (STOP_MARGIN if kind == 'web' else 0):g}",
+        limits=_limits(process_limits(placement.machine, placement.topology, kind)),
         backoff=VERSIONS.get((placement.machine.os, placement.machine.os_version), 0) >= BACKOFF_SINCE,
     )
 
 
 def _cron(placement: Placement, job: Cron, where: str) -> list[File]:
     name = f"{placement.topology.name}-cron-{job.name}"
-    service = _render(placement, "cron.service", job=job.name, timeout=f"{job.timeout:g}", drain=f"{placement.topology.drain:g}")
+    limits = _limits(process_limits(placement.machine, placement.topology, "worker"))
+    times = {"timeout": f"{job.timeout:g}", "drain": f"{placement.topology.drain:g}"}
+    service = _render(placement, "cron.service", job=job.name, limits=limits, **times)
     timer = _render(placement, "cron.timer", job=job.name, calendar=calendar(job.at, where))
     return [_file(placement, f"{name}.service", service), _file(placement, f"{name}.timer", timer)]
 
@@ -165,8 +164,10 @@ def _render(placement: Placement, template: str, **values: Any) -> str:
     )
 
 
-def _memory(placement: Placement) -> str:
-    """As systemd has it; "" where neither the topology nor the machine says."""
-    if placement.topology.memory:
-        return placement.topology.memory
-    return f"{int(placement.machine.memory * SHARE_OF_MEMORY / 2**20)}M" if placement.machine.memory else ""
+def _slice(placement: Placement) -> str:
+    limits = _limits(site_limits(placement.machine, placement.topology))
+    return _render(placement, "site.slice", limits=limits, tasks=TASKS)
+
+
+def _limits(limits: Limits) -> dict[str, str]:
+    return {"high": f"{limits.high // MIB}M", "most": f"{limits.most // MIB}M"}
