@@ -15,11 +15,12 @@ from nuages.topology.model import Host
 
 
 PORTS = (Port(80, what="http"), Port(443, what="https"))
-# All that lies in /etc (without caches and backups of account files), the packages, and what runs at boot.
+# All that lies in /etc (without caches and backups of account files), the packages, and what runs at boot. No versions: a
+# package may have brought a newer one of a library that was there.
 LOOK = r"""
 cd /etc && find . -xdev \( -type f -o -type l -o -type d \) ! -name '*-' ! -name ld.so.cache -printf '%p %y %m %u %g %l\n' | sort
 find . -xdev -type f ! -name '*-' ! -name ld.so.cache -exec sha256sum {} + | sort -k2
-dpkg-query -W -f '${Package} ${Version} ${db:Status-Status}\n'
+dpkg-query -W -f '${Package} ${db:Status-Status}\n'
 systemctl list-unit-files --state=enabled --no-legend
 ls -A /srv /home /var/lib/nuages 2>&1; nft list tables
 """

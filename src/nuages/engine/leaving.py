@@ -72,9 +72,9 @@ def leave(ready: Ready, *, host: str, site: str, layout: Layout, login: str = "r
         *_units(leaving),
         *_actions(leaving),
         *_files(leaving),
-        *_folder(leaving),
         *_packages(leaving),
         *_accounts(leaving, login),
+        *_folder(leaving),  # late: while it is there, a run that was cut off can be made again
         *_ledger(leaving),
     )
     return Leaving(steps, () if data else tuple(_kept(leaving)))

@@ -1034,7 +1034,8 @@ RESTORE = """\
 # Written by Nuages: takes a change of {name} back, unless a fresh login has confirmed it. Ends with the change confirmed.
 import base64, fcntl, json, os, subprocess
 here = os.path.dirname(os.path.abspath(__file__))
-saved = json.load(open(os.path.join(here, "saved.json")))
+os.rename(os.path.join(here, "saved.json"), os.path.join(here, "reverting.json"))  # fails where it was confirmed meanwhile
+saved = json.load(open(os.path.join(here, "reverting.json")))
 def systemctl(*words):
     subprocess.run(["systemctl", *words], timeout=60)
 for name, active in saved["units"].items():
@@ -1116,9 +1117,15 @@ def _saved(path):
 
 
 def write_disarm(name):
-    """A fresh login has worked: the change stays."""
+    """A fresh login has worked: the change stays. Whoever renames the file first decides, this or the way back."""
+    folder = os.path.join(GUARD, name)
+    try:
+        os.rename(os.path.join(folder, "saved.json"), os.path.join(folder, "confirmed.json"))
+    except OSError:
+        hint = "run the same command again; where the way to this host is slow, it may take a few tries"
+        raise StepFailed("the change took itself back before a fresh login could confirm it", "", hint)
     _stop_timer(name)
-    shutil.rmtree(os.path.join(GUARD, name), ignore_errors=True)
+    shutil.rmtree(folder, ignore_errors=True)
     with _ledger("/") as ledger:
         ledger.pop("reverted", None)
 
@@ -1131,7 +1138,7 @@ def write_revert(name):
     """Take it back now rather than when its time is up."""
     _stop_timer(name)
     script = os.path.join(GUARD, name, "restore.py")
-    if os.path.exists(script):
+    if os.path.exists(os.path.join(GUARD, name, "saved.json")):
         _must([getattr(sys, "_base_executable", sys.executable), "-I", "-S", script], timeout=120)
         with _ledger("/") as ledger:
             ledger.pop("reverted", None)

@@ -44,8 +44,8 @@ def test_beside_another_site_only_this_one_s_things_go_and_shared_services_are_r
         "- web-1  /etc/nginx/shop.conf",
         f"- web-1  {UNIT}",
         "~ web-1  systemd reads its unit files again; nginx.service reloaded",
-        "- web-1  /srv/shop",
         "- web-1  account shop",
+        "- web-1  /srv/shop",
         "- web-1  its notes in /var/lib/nuages/ledger.json",
     ]
 
