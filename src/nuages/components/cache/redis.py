@@ -44,7 +44,7 @@ class Redis(Cache):
         memory = shares.cache if place.part == "cache" else shares.queue
         what = f"{PARTS[place.part]} of the site {place.site} ({self.title})"
         unit = f"/etc/systemd/system/{place.unit}"
-        interrupts = "tasks can't be queued for a second; what waits stays" if place.part == "queue" else ""
+        interrupts = "the queueing of tasks for a second; what waits there stays" if place.part == "queue" else ""
         return Description(
             name=f"{self.name}-{place.part}",
             what=f"{what}, {memory // MIB} MB",

@@ -76,7 +76,7 @@ def host(machine: Machine, version: str) -> Description:
     folder, unit = f"/etc/postgresql/{version}/main/conf.d", f"postgresql@{version}-main.service"
     settings, start = f"{folder}/nuages.conf", f"{folder}/nuages-start.conf"
     drop_in = f"/etc/systemd/system/{unit}.d/nuages.conf"
-    waits = "PostgreSQL restarts: all sites of this host wait a second or two"
+    waits = "all sites of this host for a second or two"
     return Description(
         name="postgresql",
         what=f"PostgreSQL {version}, tuned to {budget(machine).total // MIB} MB",
