@@ -15,7 +15,7 @@ from nuages.engine.model import Step
 from nuages.engine.readiness_conflicts import conflict_questions, conflicts
 from nuages.engine.readiness_files import file_pieces, named_paths, stale_files, verified
 from nuages.engine.readiness_order import in_order
-from nuages.engine.readiness_state import Consent, Drift, Piece, Ready, Room, understand
+from nuages.engine.readiness_state import Consent, Drift, Piece, Ready, Room, subject, understand
 from nuages.engine.readiness_things import account_pieces, action_pieces, directory_pieces, first_step, package_steps
 from nuages.engine.readiness_units import stale_units, unit_pieces
 
@@ -55,13 +55,13 @@ def compare(descriptions: Sequence[Description], ready: Ready, *, host: str, sit
 
     `descriptions` are all that this site has on this host: what we wrote and none of them names is taken away.
     """
-    room = Room(ready, host, site, frozenset(accept), fresh=_fresh(descriptions, ready))
+    room = Room(ready, host, site, frozenset(accept), fresh=_fresh(descriptions, ready), theirs=_theirs(descriptions, ready))
     described = [(d, room.agreed(d, _pieces(room, d))) for d in descriptions]
     refused = {consent.id for consent in room.consent}
     made = [
         *first_step(room, _ports(descriptions)),
         *(piece.step for d, pieces in described if d.early for piece in pieces),
-        *package_steps(room, [d for d, pieces in described if pieces or d.name not in refused]),
+        *package_steps(room, [d for d, pieces in described if pieces or subject(d) not in refused]),
         *in_order(room, [(d, pieces) for d, pieces in described if not d.early]),
         *stale_units(room, descriptions),
         *stale_files(room, descriptions),
@@ -90,6 +90,16 @@ def _pieces(room: Room, description: Description) -> list[Piece]:
 def _fresh(descriptions: Sequence[Description], ready: Ready) -> frozenset[str]:
     """Descriptions some package of which comes with this plan: it may bring files that nobody could see yet."""
     return frozenset(d.name for d in descriptions if not all(ready.packages.get(name) for name in d.packages))
+
+
+def _theirs(descriptions: Sequence[Description], ready: Ready) -> frozenset[str]:
+    found = (
+        d
+        for d in descriptions
+        for name in d.packages
+        if ready.packages.get(name) and name not in ready.ledger.get("packages", {})
+    )
+    return frozenset(subject(d) for d in found)
 
 
 def _ports(descriptions: Sequence[Description]) -> set[int]:

@@ -113,12 +113,12 @@ def _link(room: Room, description: Description, link: Link) -> Piece | None:
 
 def _absent(room: Room, description: Description, path: str) -> Piece | None:
     """A package that comes with this plan may bring it: then nobody could see it yet."""
-    fresh = description.name in room.fresh
-    if not room.ready.paths.get(path) and not fresh:
+    lying = room.ready.paths.get(path)
+    if not lying and description.name not in room.fresh:
         return None
     op = {"op": "set_aside", "path": path, "whose": room.whose(description)}
     undo: Op = {"op": "bring_back", "path": path}
-    return Piece(room.step("-", path, f"a package brings it; kept in {KEPT}{path}", op, undo=(undo,)), not fresh, path)
+    return Piece(room.step("-", path, f"a package brings it; kept in {KEPT}{path}", op, undo=(undo,)), bool(lying), path)
 
 
 def stale_files(room: Room, descriptions: Sequence[Description]) -> list[Step]:

@@ -13,7 +13,8 @@ from nuages.hosts.command import Command
 
 EVERYBODY = "*"  # in the ledger's "for": of the host, and not of one site
 KEPT = "/var/lib/nuages/kept"
-# Their every change concerns all who use the host; the others only where they alter what is there.
+# Their every change concerns all who use the host. So does one of a program that was here before us (all of nginx-... where
+# nginx was); of what came with us, only what alters a thing of others.
 HOST_WIDE = frozenset({"accounts", "firewall", "ssh", "updates", "time", "swap", "sysctl", "journal"})
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -87,6 +88,7 @@ class Room:
     site: str
     accept: frozenset[str]
     fresh: frozenset[str]  # names of descriptions whose packages come with this plan
+    theirs: frozenset[str] = frozenset()  # subjects whose package was here before us
     drift: list[Drift] = field(default_factory=list)
     consent: list[Consent] = field(default_factory=list)
     conflicts: list[tuple[str, str]] = field(default_factory=list)
@@ -107,19 +109,20 @@ class Room:
         refused = self._refused(description, pieces)
         if refused:
             changes = tuple(dict.fromkeys(piece.step.what for piece in refused))
-            self._ask(Consent(description.name, self.host, description.what, changes))
+            self._ask(Consent(subject(description), self.host, description.what, changes))
         return [piece for piece in pieces if piece not in refused]
 
     def _refused(self, description: Description, pieces: Sequence[Piece]) -> list[Piece]:
         others = self.ready.serves_others or (description.name == "firewall" and bool(self.ready.occupied.get("rules")))
-        if not others or description.name in self.accept:
+        if not others or subject(description) in self.accept:
             return []
-        if description.name in HOST_WIDE:
+        of_theirs = description.scope == "host" and subject(description) in self.theirs
+        if description.name in HOST_WIDE or of_theirs:
             return [] if self._has(description) else list(pieces)
         return [piece for piece in pieces if piece.alters and description.scope == "host"]
 
     def _ask(self, wish: Consent) -> None:
-        """The firewall is two descriptions, the host's and the site's, and one question."""
+        """Several descriptions of one subject are one question."""
         same = next((one for one in self.consent if one.id == wish.id), None)
         if same:
             self.consent.remove(same)
@@ -129,6 +132,11 @@ class Room:
     def _has(self, description: Description) -> bool:
         """Is it here already, by an earlier word?"""
         return any(entry.get("by") == description.name for entry in self.ready.ledger.get("files", {}).values())
+
+
+def subject(description: Description) -> str:
+    """What people consent to: nginx, of which nginx-shared is a part."""
+    return description.name.partition("-")[0]
 
 
 def run_op(command: Command, user: str = "") -> dict[str, Any]:

@@ -290,6 +290,17 @@ def test_of_a_shared_component_only_what_alters_their_things_waits():
     assert comparison.consent[0].changes == ("/etc/nginx/sites-enabled/default",)
 
 
+def test_of_a_program_that_was_here_before_us_every_change_waits_and_the_site_s_own_does_not():
+    shared = Description("postgresql", "tuned", scope="host", packages=("postgresql-17",), files=(File("/etc/pg.conf", "x"),))
+    early = Description("postgresql-cluster", "x", scope="host", early=True, files=(File("/etc/cluster.conf", "x"),))
+    own = Description("postgresql-site", "x", actions=(Action("db", "database shop", "x", run("createdb", "shop")),))
+    host = occupied(packages={"postgresql-17": True})
+    assert lines(told(host, shared, early, own)) == ["+ web-1  database shop"]
+    assert len(told(host, shared, early, own, accept=["postgresql"]).steps) == 3
+    came_with_us = occupied(packages={"postgresql-17": True}, ledger={"packages": {"postgresql-17": {}}})
+    assert len(told(came_with_us, shared, early, own).steps) == 3
+
+
 def test_a_port_that_another_program_has_stops_the_plan():
     nginx = Description("nginx", "x", packages=("nginx-light",), ports=(Port(80),))
     known = {"packages": {"nginx-light": True}, "listeners": OTHERS["listeners"]}
