@@ -33,7 +33,7 @@ JOURNAL_SIZE = 4 << 20
 DEAF = 60  # seconds without a byte taken, after which nobody is thought to listen
 CALLER = {}  # over SSH: "as" is the login's user, "from" the client's address
 SOURCES = globals().get("SOURCES", {})  # over SSH: this file and those beside it, compiled, by name
-REST = ["agent_server.py", "agent_ready.py"]
+REST = ["agent_server.py", "agent_ready.py", "agent_certs.py"]
 
 
 def say(event, **fields):
@@ -528,7 +528,10 @@ READS = {
 
 def write_mkdir(path, mode=0o755, owner=None, group=None):
     os.makedirs(path, exist_ok=True)
-    os.chown(path, *ids(owner, group))
+    if owner or group:
+        if os.path.islink(path):
+            raise StepFailed("%s is a link, and its owner would be that of something else" % path)
+        os.chown(path, *ids(owner, group))
     os.chmod(path, mode)
 
 
@@ -600,11 +603,13 @@ def write_copy(path, to, owner=None, group=None):
 
 
 def change_owner(path, owner, group, recursive=True):
+    """By open folders and not by paths: the account that owns them may be swapping one for a link meanwhile."""
     uid, gid = ids(owner, group)
     os.chown(path, uid, gid, follow_symlinks=False)
-    for folder, folders, names in os.walk(path) if recursive else ():
-        for name in folders + names:
-            os.chown(os.path.join(folder, name), uid, gid, follow_symlinks=False)
+    if recursive and os.path.isdir(path) and not os.path.islink(path):
+        for _folder, folders, names, descriptor in os.fwalk(path):
+            for name in folders + names:
+                os.chown(name, uid, gid, dir_fd=descriptor, follow_symlinks=False)
 
 
 def write_chown(path, owner=None, group=None, mode=None, recursive=False):
@@ -855,13 +860,19 @@ def known(table, name):
     return table[name]
 
 
+def _loaded(packed):
+    import marshal
+
+    return marshal.loads(packed) if packed else None  # noqa: S302 - of a file that root alone may write
+
+
 def load_rest():
     """Each in a namespace of its own in which the names of this file are known; they add to READS and WRITES."""
     sys.modules.setdefault("agent", sys.modules.get(__name__))
     while REST:
         name = REST.pop(0)
         path = name if SOURCES else os.path.join(os.path.dirname(os.path.abspath(__file__)), name)
-        code = SOURCES.get(name) if SOURCES else compile(read_text(path, 1 << 24) or "", path, "exec")
+        code = _loaded(SOURCES.get(name)) if SOURCES else compile(read_text(path, 1 << 24) or "", path, "exec")
         if code:
             exec(code, {**globals(), "__name__": name[:-3], "__file__": path})
 
