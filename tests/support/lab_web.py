@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import time
 
-from carry_out import carry_out, run
+from carry_out import carry_out
 
-from nuages.components.certificates.seen import understand
+from nuages.components.certificates.seen import PROGRAM, understand
 from nuages.components.web import decide, describe_web, web_question
 from nuages.testing import LAYOUT, shop_placement
 from nuages.topology.model import Host
@@ -55,9 +55,10 @@ class Web:
         )
 
     def look(self):
-        topology = self.placement.topology
-        command = web_question("/usr/bin/python3", topology, LAYOUT, self.placement.host)
-        return understand(run(self.host, command, "root"))
+        question = web_question(self.placement.topology, LAYOUT, self.placement.host)
+        question.pop("kind")
+        program = PROGRAM.read_text()
+        return understand(json.loads(self.host.must("python3", "-I", "-S", "-c", program, "look", json.dumps(question))))
 
     def decide(self):
         return decide(self.placement.topology, self.placement.host, self.look())
@@ -109,7 +110,7 @@ class Authority:
         }  # fmt: skip
         must("sh", "-c", "cat > /opt/pebble/pebble.json", stdin=json.dumps({"pebble": config}))
         must(
-            "systemd-run -q --unit=dns pebble-challtestsrv -dns01 127.0.0.1:53 -http01 '' -https01 '' -tlsalpn01 '' -doh '' -defaultIPv6 ''"
+            "systemd-run -q --unit=dns pebble-challtestsrv -dns01 127.0.0.1:53 -http01 '' -https01 '' -tlsalpn01 '' -defaultIPv6 ''"
         )
         must("cp /etc/resolv.conf /opt/resolv.conf; rm -f /etc/resolv.conf; echo nameserver 127.0.0.1 > /etc/resolv.conf")
         self.answer()

@@ -20,14 +20,13 @@ from nuages.components.certificates.seen import Seen, question
 from nuages.components.contract import Description, Placement
 from nuages.components.proxy import names_of
 from nuages.components.registry import proxy
-from nuages.hosts.command import Command
 from nuages.release.layout import Layout
 from nuages.topology.model import Host, Topology
 
 
-def web_question(python: str, topology: Topology, layout: Layout, host: Host) -> Command:
-    """For the round of reads; `seen.understand` makes a `Seen` of the answer."""
-    return question(python, topology, layout, names_of(topology, host))
+def web_question(topology: Topology, layout: Layout, host: Host) -> dict[str, Any]:
+    """For the agent, in the round of reads; `seen.understand` makes a `Seen` of the answer."""
+    return question(topology, layout, names_of(topology, host))
 
 
 def decide(topology: Topology, host: Host, seen: Seen) -> Decision:

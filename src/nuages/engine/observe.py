@@ -8,13 +8,11 @@ from dataclasses import replace
 from typing import Any
 
 from nuages.components.base.facts import QUESTIONS
-from nuages.components.certificates.seen import Seen
 from nuages.components.certificates.seen import understand as understand_web
 from nuages.components.contract import Machine
 from nuages.engine.model import PAGE, WINDOW, Live, Seat
 from nuages.errors import StateError
 from nuages.hosts import Hosts, together
-from nuages.hosts.command import Result
 from nuages.hosts.transport import Transport
 from nuages.release.layout import SCHEMA, Layout
 from nuages.topology.model import HERE, Host, Topology
@@ -67,8 +65,7 @@ def questions(layout: Layout, topology: Topology | None = None, host: Host = HER
 def _of_a_server(layout: Layout, topology: Topology, host: Host) -> dict[str, Mapping[str, Any]]:
     from nuages.components.web import web_question
 
-    asked = web_question("", topology, layout, host)
-    return {**QUESTIONS, "web": {"kind": "command", "argv": list(asked.argv), "timeout": asked.timeout}}
+    return {**QUESTIONS, "web": web_question(topology, layout, host)}
 
 
 def understand(answers: Mapping[str, Any], layout: Layout, topology: Topology | None = None) -> Live:
@@ -95,17 +92,13 @@ def understand(answers: Mapping[str, Any], layout: Layout, topology: Topology | 
         free_port=answers["port"]["port"],
         manifest=_readable(site.get("manifest")),
         policy=_readable(site.get("policy")) or {},
-        web=_web(answers.get("web")),
+        web=understand_web(answers["web"]) if answers.get("web") else None,
     )
 
 
 def _machine(host: Mapping[str, Any], base: Mapping[str, Any]) -> Machine:
     plain = {key: host[key] for key in ("os", "os_version", "arch", "libc", "ssh_port") if host.get(key)}
     return Machine(host["cores"], host["memory"], python=host["python_path"], python_version=host["python"], facts=base, **plain)
-
-
-def _web(answer: Mapping[str, Any] | None) -> Seen | None:
-    return understand_web(Result(answer["status"], answer["stdout"], answer["stderr"])) if answer else None
 
 
 def _supervisor(answer: Mapping[str, Any] | None) -> Mapping[str, Any]:

@@ -1,28 +1,23 @@
 """The host's side of certificates: says what lies there, asks an authority, renews. Python 3.9, standard library only.
 
-    certificate.py look QUESTION     one JSON object: the pair, this host's addresses and what the DNS says, earlier attempts
+Loaded beside agent.py it answers the question `certificates` (`look`). It is also put on the host as a program:
+
+    certificate.py look QUESTION     what the question answers, as one JSON object
     certificate.py issue CONFIG      ask once. How it ended is kept in `attempts.json`; ends with 0 also where the authority said no
     certificate.py renew CONFIG      by the timer, and `--force`: ends with 1 where a renewal was due and failed
     certificate.py pair CHAIN KEY    what one pair of files is, for a certificate of the user's own
 
-QUESTION and CONFIG are JSON (CONFIG a file): {"site", "kind", "names": [...], "folder": where the pairs lie, "state": a folder for
-what is remembered; for acme: "server", "ca", "email", "webroot"}. A pair is kept whole in a folder of its own, and the link
+QUESTION is JSON: {"maker", "names": [...], "folder": where the pairs lie, "state": a folder for what is remembered}; so is the file
+CONFIG: {"kind" (the maker), "site", "names", "folder", "state"; for acme: "server", "ca", "email", "webroot"}. A pair is kept whole in a folder of its own, and the link
 `folder/KIND` is renamed from one to the next: nginx never finds a chain with the key of another.
 """
 
 import contextlib
-import hashlib
-import ipaddress
 import json
 import os
 import re
-import secrets
 import shutil
-import socket
-import ssl
-import subprocess
 import sys
-import threading
 import time
 
 
@@ -32,50 +27,51 @@ LASTS, AUTHORITY_LASTS = 90, 3650
 HOUR = 3600
 NO_CHECK_TIME, PARTIAL_CHAIN = 0x200000, 0x80000  # X509_V_FLAG_* of X509_VERIFY_PARAM_set_flags(3)
 ADDRESSES = 5.0  # seconds for all names
+FILES = ("fullchain.pem", "privkey.pem")
 
 
 # --- what lies there -----------------------------------------------------------------------------------------
 
 
-def look(question):
-    folder, kind = question["folder"], question["kind"]
+def look(maker, names, folder, state):
+    """`wanted` is the pair of this maker, `served` the one that the links lead to. The DNS is asked only where the first won't do."""
+    made = [os.path.join(folder, maker, name) for name in FILES]
+    linked = [os.path.join(folder, name) for name in FILES]
     found = {
         "now": time.time(),
-        "wanted": pair(os.path.join(folder, kind, "fullchain.pem"), os.path.join(folder, kind, "privkey.pem")),
-        "served": pair(os.path.join(folder, "fullchain.pem"), os.path.join(folder, "privkey.pem")),
-        "linked": _link(os.path.join(folder, "fullchain.pem")),
-        "attempts": _json(os.path.join(question["state"], "attempts.json")),
+        "wanted": pair(*made),
+        "linked": _link(linked[0]),
+        "attempts": _json(os.path.join(state, "attempts.json")),
         "addresses": [],
         "answers": {},
     }
-    if kind == "acme" and not covers(found["wanted"], question["names"]):
+    same = [os.path.realpath(path) for path in made] == [os.path.realpath(path) for path in linked]
+    found["served"] = found["wanted"] if same else pair(*linked)
+    if maker == "acme" and not covers(found["wanted"], names):
         found["addresses"] = own_addresses()
-        found["answers"] = resolve(question["names"])
+        found["answers"] = resolve(names)
     return found
 
 
 def pair(chain, key):
     """names, issuer, subject, serial, not_before, not_after (seconds of the epoch); `problem` where it can't be served."""
+    if not os.path.lexists(chain):
+        return {"problem": "there is no %s" % chain}
+    import ssl  # a first deploy does without, and it takes a while
+
     try:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(chain, key, password=_no_password)
         with open(chain, encoding="ascii", errors="replace") as file:
             text = file.read()
         return dict(read_certificate(context, text), chain_length=text.count("BEGIN CERTIFICATE"), problem="")
-    except FileNotFoundError as error:
-        return {"problem": "there is no %s" % error.filename if error.filename else "there is none"}
-    except PermissionError as error:
-        return {"problem": "%s can't be read" % error.filename if error.filename else "it can't be read"}
-    except Encrypted:
-        return {"problem": "the key is encrypted; nobody could type its password when the server starts"}
-    except ssl.SSLError as error:
+    except (Encrypted, OSError, ValueError) as error:  # ssl.SSLError is an OSError
         return {"problem": _said(error)}
-    except (OSError, ValueError) as error:
-        return {"problem": str(error)}
 
 
 class Encrypted(Exception):
-    pass
+    def __str__(self):
+        return "the key is encrypted; nobody could type its password when the server starts"
 
 
 def _no_password():
@@ -91,12 +87,18 @@ REASONS = {
 
 
 def _said(error):
-    reason = getattr(error, "reason", None) or str(error)
-    return REASONS.get(reason, "it can't be used: %s" % reason.lower().replace("_", " "))
+    reason = getattr(error, "reason", None)
+    if reason:
+        return REASONS.get(reason, "it can't be used: %s" % reason.lower().replace("_", " "))
+    if isinstance(error, FileNotFoundError):
+        return "there is no key, or no chain"
+    return "it can't be read" if isinstance(error, PermissionError) else str(error)
 
 
 def read_certificate(context, text):
     """The standard library decodes a certificate only for whoever verified it: so verify it against itself, in memory."""
+    import ssl
+
     leaf = text[text.index("-----BEGIN CERTIFICATE") : text.index("-----END CERTIFICATE-----") + 25] + "\n"
     asking = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     asking.check_hostname = False
@@ -122,6 +124,8 @@ def read_certificate(context, text):
 
 
 def _plain(name):
+    import ipaddress
+
     with contextlib.suppress(ValueError):
         return str(ipaddress.ip_address(name.strip()))
     return name.lower()
@@ -171,6 +175,9 @@ def own_addresses():
 
 def resolve(names):
     """What this host's resolver answers; [] for a name that has no address, nothing at all for one without an answer in time."""
+    import socket
+    import threading
+
     found = {}
 
     def ask(name):
@@ -293,6 +300,8 @@ def why(text):
 
 
 def _tried(argv, timeout, env=None):
+    import subprocess
+
     try:
         done = subprocess.run(
             argv, env=env, timeout=timeout, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
@@ -318,7 +327,7 @@ def note(config, **values):
 
 def lineage_of(config):
     live = os.path.join(config["state"], "certbot", "live", config["site"])
-    return tuple(_read(os.path.join(live, name)) for name in ("fullchain.pem", "privkey.pem"))
+    return tuple(_read(os.path.join(live, name)) for name in FILES)
 
 
 def lineage_digest(config):
@@ -329,6 +338,8 @@ def lineage_digest(config):
 
 
 def digest(chain, key):
+    import hashlib
+
     return hashlib.sha256((chain + key).encode()).hexdigest()[:12]
 
 
@@ -338,7 +349,7 @@ def _read(path):
 
 
 def _pair_of(config, kind):
-    return tuple(os.path.join(config["folder"], kind, name) for name in ("fullchain.pem", "privkey.pem"))
+    return tuple(os.path.join(config["folder"], kind, name) for name in FILES)
 
 
 # --- putting it in place --------------------------------------------------------------------------------------
@@ -414,7 +425,7 @@ def local_pair(config):
         extensions = os.path.join(work, "extensions")
         write(extensions, LEAF % ", ".join(map(_alternative, config["names"])), 0o600)
         signer = ("-CA", os.path.join(home, "ca.pem"), "-CAkey", os.path.join(home, "ca-key.pem"))
-        serial = "0x%x" % (secrets.randbits(126) | 1 << 126)
+        serial = "0x%x" % (int.from_bytes(os.urandom(15), "big") | 1 << 120)
         _openssl(
             "x509",
             "-req",
@@ -491,6 +502,8 @@ def _may_sign(home, names):
 
 
 def _is_address(name):
+    import ipaddress
+
     with contextlib.suppress(ValueError):
         return ipaddress.ip_address(name)
     return None
@@ -536,7 +549,7 @@ def main(argv):
     verb, rest = argv[0], argv[1:]
     os.umask(0o022)
     if verb == "look":
-        print(json.dumps(look(json.loads(rest[0]))))
+        print(json.dumps(look(**json.loads(rest[0]))))
     elif verb == "pair":
         print(json.dumps(dict(pair(*rest), now=time.time())))
     else:
@@ -544,6 +557,9 @@ def main(argv):
         return issue(config) if verb == "issue" else renew(config, "--force" in rest)
     return 0
 
+
+if "READS" in globals():  # of agent.py
+    globals()["READS"]["certificates"] = look
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))

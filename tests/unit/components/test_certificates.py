@@ -11,8 +11,7 @@ from nuages.components.certificates.deciding import DAY, FIVE_MINUTES, dns_point
 from nuages.components.certificates.own import Given, check, read_given
 from nuages.components.certificates.seen import Pair, Seen, understand
 from nuages.components.web import decide, describe_web, notes, tls_policy, web_question
-from nuages.errors import HostError, TopologyError
-from nuages.hosts.command import Result
+from nuages.errors import TopologyError
 from nuages.secret import Secret
 from nuages.testing import LAYOUT, shop_placement
 from nuages.topology.model import Host, Services, Tls
@@ -282,15 +281,12 @@ def test_a_file_that_is_not_there_is_named(tmp_path):
 # --- the question --------------------------------------------------------------------------------------------
 
 
-def test_the_question_carries_its_program_and_the_answer_is_understood():
-    command = web_question("/usr/bin/python3", placed().topology, LAYOUT, WEB_1)
-    assert json.loads(command.argv[-1])["names"] == list(NAMES)
+def test_what_the_agent_answers_is_understood():
+    question = web_question(placed().topology, LAYOUT, WEB_1)
+    assert (question["kind"], question["names"]) == ("certificates", list(NAMES))
 
-    answer = {
+    seen = understand({
         "now": NOW, "wanted": {"names": ["a"], "problem": "", "subject": "not of interest"}, "served": {"problem": "there is none"},
         "linked": "", "attempts": {"failures": 1}, "addresses": ["203.0.113.11"], "answers": {"a": []},
-    }  # fmt: skip
-    seen = understand(Result(0, json.dumps(answer), ""))
+    })  # fmt: skip
     assert (seen.wanted.usable, seen.served.usable, seen.failures, seen.answers) == (True, False, 1, {"a": ()})
-    with pytest.raises(HostError):
-        understand(Result(1, "", "no python"))

@@ -41,6 +41,10 @@ def local(tmp_path, *names):
     }  # fmt: skip
 
 
+def look(config):
+    return certs.look(config["kind"], config["names"], config["folder"], config["state"])
+
+
 @pytest.fixture(autouse=True)
 def without_nginx(monkeypatch):
     monkeypatch.setattr(certs, "tell_proxy", lambda: "")
@@ -63,6 +67,7 @@ def test_a_pair_that_can_not_be_served_says_why(tmp_path):
     assert "encrypted" in certs.pair(*encrypted)["problem"]
     assert certs.pair(str(tmp_path / "text"), key)["problem"]
     assert "there is no" in certs.pair(str(tmp_path / "none"), key)["problem"]
+    assert "there is no" in certs.pair(chain, str(tmp_path / "none"))["problem"]
 
 
 def test_a_wildcard_is_for_one_label():
@@ -76,7 +81,7 @@ def test_our_own_authority_makes_a_pair_that_whoever_trusts_it_accepts(tmp_path)
 
     assert certs.issue(config) == 0
 
-    assert certs.look(config)["wanted"]["names"] == ["shop.example", "192.0.2.11"]
+    assert look(config)["wanted"]["names"] == ["shop.example", "192.0.2.11"]
     key = tmp_path / "certs" / "local-ca" / "privkey.pem"
     assert key.stat().st_mode & 0o777 == 0o600
     shake_hands(tmp_path, "shop.example")
@@ -115,13 +120,13 @@ def test_our_own_authority_may_sign_for_the_sites_names_only(tmp_path):
 def test_a_renewal_before_its_time_changes_nothing_and_a_forced_one_keeps_the_authority(tmp_path):
     config = local(tmp_path, "shop.example")
     certs.issue(config)
-    first = certs.look(config)["wanted"]["serial"]
+    first = look(config)["wanted"]["serial"]
     authority = (tmp_path / "state" / "authority" / "ca.pem").read_bytes()
 
     certs.renew(config)
-    assert certs.look(config)["wanted"]["serial"] == first
+    assert look(config)["wanted"]["serial"] == first
     certs.renew(config, force=True)
-    assert certs.look(config)["wanted"]["serial"] != first
+    assert look(config)["wanted"]["serial"] != first
     assert (tmp_path / "state" / "authority" / "ca.pem").read_bytes() == authority
 
 
@@ -142,7 +147,7 @@ def test_each_refusal_doubles_the_wait_up_to_a_day(tmp_path):
     waits = []
     for _ in range(7):
         certs.failed(config, "no")
-        said = certs.look(config)["attempts"]
+        said = look(config)["attempts"]
         waits.append(round((said["again"] - said["last"]) / 3600))
 
     assert waits == [1, 2, 4, 8, 16, 24, 24]
@@ -171,3 +176,13 @@ def test_it_is_a_program_of_the_standard_library_alone(tmp_path):
     done = subprocess.run([sys.executable, "-I", "-S", PROGRAM, "pair", chain, key], capture_output=True, text=True, check=True)
 
     assert json.loads(done.stdout)["problem"] == ""
+
+
+def test_the_agent_answers_the_question_without_starting_anything(tmp_path):
+    from agent_module import agent
+
+    config = local(tmp_path, "shop.example")
+    certs.issue(config)
+    question = {"kind": "certificates", "maker": "local-ca", **{k: config[k] for k in ("names", "folder", "state")}}
+
+    assert agent.read(question)["wanted"]["names"] == ["shop.example"]

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import nuages.hosts
-from nuages.errors import HostError
-from nuages.hosts.command import Command, Result
+from nuages.hosts.command import Command
 from nuages.release.layout import Layout
 from nuages.topology.model import Topology
 
@@ -76,16 +74,15 @@ def authority_path(layout: Layout) -> Path:
     return state(layout) / "authority" / "ca.pem"
 
 
-def question(python: str, topology: Topology, layout: Layout, names: tuple[str, ...]) -> Command:
-    """The program travels in the question, for on the first contact nothing of ours lies there yet."""
-    asked = {
-        "kind": topology.tls.certificate,
+def question(topology: Topology, layout: Layout, names: tuple[str, ...]) -> dict[str, Any]:
+    """For the agent, in the round of reads."""
+    return {
+        "kind": "certificates",
+        "maker": topology.tls.certificate,
         "names": list(names),
         "folder": str(folder(topology.name)),
         "state": str(state(layout)),
     }
-    argv = (python or "python3", "-I", "-S", "-c", PROGRAM.read_text(encoding="utf-8"), "look", json.dumps(asked))
-    return Command(argv, timeout=30)
 
 
 def question_of_files(python: str, chain: str, key: str) -> Command:
@@ -93,12 +90,8 @@ def question_of_files(python: str, chain: str, key: str) -> Command:
     return Command((python, "-I", "-S", str(PROGRAM), "pair", chain, key), timeout=30)
 
 
-def understand(result: Result, where: str = "") -> Seen:
-    """Raises HostError where the host's Python could not answer."""
-    try:
-        found = json.loads(result.stdout)
-    except ValueError as error:
-        raise HostError("its certificates can't be read", where=where, detail=result.tail(3)) from error
+def understand(found: Mapping[str, Any]) -> Seen:
+    """Of the agent's answer."""
     attempts = found["attempts"]
     return Seen(
         now=found["now"],
