@@ -183,6 +183,7 @@ class Client:
             self._settle()
         while True:
             with self.site.changing() as kept:
+                settling.mark_live(kept, self.site.live())
                 settling.forget_gone(self.site, kept)
                 left = settling.of_state(kept, DRAINING)
             if not left:

@@ -1,6 +1,6 @@
 """Granian: the default behind a proxy on servers. About twice Gunicorn on a light page, the same on a heavy one.
 
-docs/decisions/0005 has the measurements. Without a proxy before it, it lost 15 of 51,038 requests over switches.
+docs/decisions/0006 has the measurements. Without a proxy before it, it lost 15 of 51,038 requests over switches.
 """
 
 from __future__ import annotations
