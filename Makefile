@@ -10,7 +10,8 @@ test: setup        ; tests/install-services && .venv/bin/pytest
 check: setup       ; .venv/bin/ruff check && .venv/bin/ruff format --check && .venv/bin/mypy && .venv/bin/lint-imports && .venv/bin/pytest tests/unit tests/contract tests/cli
 format: setup      ; .venv/bin/ruff check --fix; .venv/bin/ruff format
 bench: setup       ; .venv/bin/python bench/run.py
+bench-servers: setup ; .venv/bin/python bench/servers.py
 docs: setup        ; $(UV) run --quiet --group docs sphinx-build -nW docs site
 
-.PHONY: demo setup test check format bench docs
+.PHONY: demo setup test check format bench bench-servers docs
 .DEFAULT_GOAL := demo

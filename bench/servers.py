@@ -1,0 +1,211 @@
+"""Measure deploys to servers against a playbook, a pyinfra deploy and bare OpenSSH, on hosts of the lab, and print ratios.
+
+    make bench-servers                            all of it, with one host; needs root and the lab
+    python bench/servers.py --only unchanged --hosts 8 --rounds 3
+
+Hosts are booted for it and are gone afterwards, however it ends. The ways take turns; the exit status is 1 when a bound is
+not met. A first round, which is not counted, fills the caches.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+from measuring import HEADER, FailedError, Figure
+from server_base import Bare, unavoidable, until_switched
+from server_costs import Cost
+from server_security import security
+from server_stack import stack
+from server_ways import WAYS, Ansible, Nuages, Way, install_peers
+
+from nuages.lab import Lab, LabHost
+from nuages.lab.requirements import missing
+
+
+Scenario = Callable[["Place", int, int], Iterator[Figure]]
+
+
+class Place:
+    """Hosts and folders of one run. Ways that are compared get the same number of fresh hosts each."""
+
+    def __init__(self, lab: Lab, folder: Path, stack: ExitStack) -> None:
+        self.lab, self.folder, self.stack, self.booted = lab, folder, stack, 0
+
+    def hosts(self, letter: str, count: int) -> list[LabHost]:
+        self.booted += 1
+        return self.lab.up(*(f"{letter}{self.booted}-{number}" for number in range(1, count + 1)))
+
+    def way(self, kind: type[Way], count: int) -> Way:
+        hosts = self.hosts(kind.name[0], count)
+        return kind(self.folder / f"{kind.name}-{self.booted}", hosts)
+
+    def forget(self, way: Way) -> None:
+        way.close()
+        self.lab.down(*(host.name for host in way.hosts))
+
+
+def first(place: Place, rounds: int, count: int) -> Iterator[Figure]:
+    """From hosts as they are installed to the library over HTTPS on each of them."""
+    costs: dict[str, list[Cost]] = {kind.name: [] for kind in WAYS}
+    for number in range(rounds + 1):
+        for kind in turned(WAYS, number):
+            way = place.way(kind, count)
+            cost = way.deploy()
+            way.check()
+            place.forget(way)
+            costs[kind.name] += [cost] if number else []
+            say(f"first, {count} hosts, {kind.name}", cost)
+    yield from compared(f"first deploy, {hosts_in_words(count)}", costs)
+
+
+def unchanged(place: Place, rounds: int, count: int) -> Iterator[Figure]:
+    """Nothing to do: against the peers, and against a bare client, OpenSSH and agent."""
+    ways = deployed(place, count)
+    bare = Bare(place.folder / f"bare-{count}", ways["nuages"].hosts, "bare")
+    costs: dict[str, list[Cost]] = {name: [] for name in (*ways, "agent", "ssh")}
+    asked = {name: way.deploy for name, way in ways.items()} | {"agent": bare.agent, "ssh": bare.ssh}
+    for number in range(rounds + 1):
+        for name in turned(tuple(asked), number):
+            if name in ("nuages", "agent", "ssh"):
+                asked[name]()  # their shared connections last a minute, and the slow ones take longer
+            cost = asked[name]()
+            costs[name] += [cost] if number else []
+            say(f"unchanged, {count} hosts, {name}", cost)
+    bare.close()
+    for way in ways.values():
+        place.forget(way)
+    title = f"no change, {hosts_in_words(count)}"
+    yield from compared(title, {name: costs[name] for name in ways}, bound=0.1)
+    yield figure(f"{title}, against a bare round trip of client, OpenSSH and agent", "s", costs["nuages"], costs["agent"], 1.5)
+    yield figure(f"{title}, against OpenSSH and python3 alone", "s", costs["nuages"], costs["ssh"])
+
+
+def code(place: Place, rounds: int, count: int) -> Iterator[Figure]:
+    """A view changes: until traffic goes to the new release on every host, and until the command ends."""
+    ways = deployed(place, count)
+    folder = place.folder / f"bare-code-{count}"
+    folder.mkdir()
+    switched: dict[str, list[float]] = {name: [] for name in (*ways, "bare")}
+    costs: dict[str, list[Cost]] = {name: [] for name in ways}
+    for number in range(1, rounds + 2):
+        taken = {name: until_traffic(way, number) for name, way in ways.items()}
+        peer = ways["ansible"]
+        assert isinstance(peer, Ansible)
+        bare = unavoidable(peer, folder, number)
+        if number > 1:
+            switched["bare"].append(bare)
+            for name, (seconds, cost) in taken.items():
+                switched[name].append(seconds)
+                costs[name].append(cost)
+                say(f"code, {count} hosts, {name}, switched after {seconds:.2f} s (bare {bare:.2f} s)", cost)
+    for way in ways.values():
+        place.forget(way)
+    title = f"code change to switched traffic, {hosts_in_words(count)}"
+    for name in ("ansible", "pyinfra"):
+        yield Figure(f"{title}, against {name}", "s", tuple(zip(switched["nuages"], switched[name], strict=True)), 0)
+    yield Figure(
+        f"{title}, against its unavoidable parts", "s", tuple(zip(switched["nuages"], switched["bare"], strict=True)), 1.5
+    )
+    yield from compared(f"code change to the end of the command, {hosts_in_words(count)}", costs)
+
+
+def until_traffic(way: Way, number: int) -> tuple[float, Cost]:
+    way.edit(number)
+    before, seconds = way.switched(), []
+    started = time.perf_counter()
+    watcher = threading.Thread(target=lambda: seconds.append(until_switched(way, before, started)))
+    watcher.start()
+    cost = way.deploy()
+    watcher.join(30)
+    return seconds[0], cost
+
+
+def deployed(place: Place, count: int) -> dict[str, Way]:
+    """Each way on hosts of its own, up and checked."""
+    ways = {kind.name: place.way(kind, count) for kind in WAYS}
+    for way in ways.values():
+        say(f"made, {count} hosts, {way.name}", way.deploy())
+        way.check()
+    return ways
+
+
+def compared(title: str, costs: dict[str, list[Cost]], bound: float = 0) -> Iterator[Figure]:
+    for name in (kind.name for kind in WAYS if kind is not Nuages):
+        yield figure(f"{title}, against {name}", "s", costs["nuages"], costs[name], bound)
+        pairs = tuple((a.cpu, b.cpu) for a, b in zip(costs["nuages"], costs[name], strict=True))
+        yield Figure(f"{title}, against {name}", "s of CPU, client and hosts", pairs)
+
+
+def figure(title: str, unit: str, ours: list[Cost], theirs: list[Cost], bound: float = 0) -> Figure:
+    return Figure(title, unit, tuple((a.wall, b.wall) for a, b in zip(ours, theirs, strict=True)), bound)
+
+
+def turned(all_of_them: tuple, number: int) -> tuple:
+    start = number % len(all_of_them)
+    return (*all_of_them[start:], *all_of_them[:start])
+
+
+def hosts_in_words(count: int) -> str:
+    return "1 host" if count == 1 else f"{count} hosts"
+
+
+def say(what: str, cost: Cost) -> None:
+    parts = f"{cost.wall:.2f} s, CPU {cost.client:.2f} s here and {cost.hosts:.2f} s on the hosts"
+    print(f"  {what}: {parts}", file=sys.stderr, flush=True)
+
+
+SCENARIOS: dict[str, tuple[Scenario, int]] = {  # with the number of rounds
+    "first": (first, 2),
+    "unchanged": (unchanged, 5),
+    "code": (code, 3),
+    "stack": (stack, 5),
+    "security": (security, 1),
+}
+
+
+def main() -> int:
+    options = read_options()
+    what, hint = missing()
+    if what:
+        print(f"{what} ({hint})" if hint else what, file=sys.stderr)
+        return 2
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that a stopped run cleans up too
+    install_peers()
+    figures = []
+    print(HEADER.replace("by hand", "the other"), flush=True)
+    with ExitStack() as stack_of_it:
+        folder = Path(stack_of_it.enter_context(tempfile.TemporaryDirectory(prefix="nuages-bench-"))).resolve()
+        place = Place(stack_of_it.enter_context(Lab("bench-servers", owner=True)), folder, stack_of_it)
+        for name, (scenario, rounds) in SCENARIOS.items():
+            if options.only and name not in options.only:
+                continue
+            try:
+                for each in scenario(place, options.rounds or rounds, options.hosts):
+                    print(each.line(), flush=True)
+                    figures.append(each)
+            except FailedError as error:
+                print(f"{name} could not be measured: {error}", file=sys.stderr)
+                return 2
+    return 0 if all(each.met for each in figures) else 1
+
+
+def read_options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--only", action="append", choices=SCENARIOS, help="this one; may be given again")
+    parser.add_argument("--rounds", type=int, help="of each (default: 1 to 5, by how long one takes)")
+    parser.add_argument(
+        "--hosts", type=int, default=1, help="with how many (default: 1); what is measured on one host ignores it"
+    )
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
