@@ -11,6 +11,7 @@ from server import Server
 
 from nuages.engine.readiness import Comparison
 from nuages.errors import HostError
+from nuages.lab.faults import Reboot
 
 
 @pytest.mark.parametrize("image", ["13", "12"])
@@ -93,7 +94,7 @@ def eventually(what, seconds=30):
     return True
 
 
-def test_a_client_that_dies_before_it_confirms_leaves_nothing_half_done(lab_host):
+def test_a_client_that_dies_or_a_host_that_starts_anew_before_the_word_leaves_nothing_half_done(lab_host):
     server = Server(lab_host())
     wanted = guarded(server)
     server.carry_out(server.compare(wanted).steps, confirm=False)
@@ -103,7 +104,19 @@ def test_a_client_that_dies_before_it_confirms_leaves_nothing_half_done(lab_host
     assert [step.ops[0]["op"] for step in again] == ["arm", "confirm"]
     server.carry_out(again)
     assert server.compare(wanted).steps == ()
-    assert not server.lab.must("systemctl list-units --no-legend 'nuages-revert*'")
+    assert not server.lab.must("systemctl list-units --all --no-legend 'nuages-revert*'")
+    assert not server.lab.must("find /etc/systemd/system -name 'nuages-revert*'")
+
+    server.carry_out(server.compare([closed(description) for description in wanted]).steps, confirm=False)
+    server.lab.fault(Reboot())  # with the port of SSH closed: nobody could confirm that
+    server.lab.wait()
+
+    assert eventually(
+        lambda: server.lab.run("test -e /etc/systemd/system/multi-user.target.wants/nuages-revert-login-shop.service").status
+    )
+    server.ssh.confirm()
+    assert server.compare(wanted).steps == ()
+    assert "tcp dport 22 accept" in server.lab.must("nft list table inet nuages")
 
 
 NEIGHBOURS = """

@@ -9,7 +9,6 @@ from nuages.engine.model import Step
 from nuages.engine.readiness_state import Piece, Room
 
 
-GUARD = "login"
 SECONDS = 90  # a fresh login takes one; a bad line to the other end of the world takes ten
 
 
@@ -38,17 +37,22 @@ def _guarded(room: Room, risky: Sequence[tuple[Description, Sequence[Piece]]]) -
 
 def _left_over(room: Room) -> list[Step]:
     """An earlier run ended before its fresh login: its change lies there, and is about to take itself back."""
-    if GUARD not in room.ready.guards:
+    if _name(room) not in room.ready.guards:
         return []
     return [_arm(room, "an earlier run", [], []), _gate(room, "what an earlier run changed")]
 
 
+def _name(room: Room) -> str:
+    """Each site's own: two deploys at the same time don't confirm each other's changes."""
+    return f"login-{room.site}"
+
+
 def _arm(room: Room, names: str, paths: Sequence[str], units: Sequence[str]) -> Step:
-    op = {"op": "arm", "name": GUARD, "paths": list(paths), "units": list(units), "seconds": SECONDS}
+    op = {"op": "arm", "name": _name(room), "paths": list(paths), "units": list(units), "seconds": SECONDS}
     what = f"changes of {names} will take themselves back in {SECONDS} s"
-    return room.step("!", what, "unless a fresh login confirms them", op, undo=({"op": "revert", "name": GUARD},))
+    return room.step("!", what, "unless a fresh login confirms them", op, undo=({"op": "revert", "name": _name(room)},))
 
 
 def _gate(room: Room, names: str) -> Step:
-    ops = ({"op": "confirm"}, {"op": "disarm", "name": GUARD})
-    return room.step("?", "a fresh login still works", f"confirms {names}", *ops, undo=({"op": "revert", "name": GUARD},))
+    ops = ({"op": "confirm"}, {"op": "disarm", "name": _name(room)})
+    return room.step("?", "a fresh login still works", f"confirms {names}", *ops, undo=({"op": "revert", "name": _name(room)},))

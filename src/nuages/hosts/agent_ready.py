@@ -703,6 +703,8 @@ def write_packages(names, timeout=1800):
     try:
         with _services_wait():
             _apt(arguments, timeout)
+    except StepFailed as error:
+        raise StepFailed("these packages can't be installed: %s" % " ".join(names), error.detail, _apt_hint(error.detail))
     finally:
         with _ledger("/") as ledger:
             came_too = _entries(ledger, "came")
@@ -733,7 +735,8 @@ def _fresh_lists():
     except (OSError, ValueError):
         newest = 0
     if newest < time.time() - 86400:
-        _update()
+        with contextlib.suppress(StepFailed):  # without the network, what apt has at hand may do
+            _update()
 
 
 def _update():
@@ -1030,6 +1033,19 @@ def write_forget(site, last=False, data=False, root="/"):
 # --- a change that may lock us out ---------------------------------------------------------------------------
 
 
+REVERT = """\
+# Written by Nuages. A host that starts anew before a fresh login has confirmed the change takes it back at once.
+[Unit]
+Description=Take an unconfirmed change back
+ConditionPathExists={script}
+
+[Service]
+Type=oneshot
+ExecStart={python} -I -S {script}
+
+[Install]
+WantedBy=multi-user.target
+"""
 RESTORE = """\
 # Written by Nuages: takes a change of {name} back, unless a fresh login has confirmed it. Ends with the change confirmed.
 import base64, fcntl, json, os, subprocess
@@ -1071,6 +1087,9 @@ with open(saved["ledger"] + ".lock", "w") as lock:
 for name in os.listdir(here):
     os.unlink(os.path.join(here, name))
 os.rmdir(here)
+for path in saved["revert"]:
+    os.unlink(path)
+systemctl("daemon-reload")
 """
 
 
@@ -1087,6 +1106,7 @@ def write_arm(name, paths, units, seconds=90):
     saved = {
         "name": name,
         "ledger": LEDGER,
+        "revert": _revert_files(name),
         "paths": {path: _saved(path) for path in paths},
         "units": {unit: state.get("ActiveState") == "active" for unit, state in _units(units).items()},
         "entries": {
@@ -1100,10 +1120,22 @@ def write_arm(name, paths, units, seconds=90):
     for kind, entries in earlier.get("entries", {}).items():
         saved["entries"][kind].update(entries)
     write_file(os.path.join(folder, "saved.json"), json.dumps(saved), 0o600)
-    write_file(os.path.join(folder, "restore.py"), RESTORE.format(name=name), 0o600)
+    script = os.path.join(folder, "restore.py")
+    write_file(script, RESTORE.format(name=name), 0o600)
     python = getattr(sys, "_base_executable", sys.executable)
-    timer = ["--on-active=%d" % seconds, "--timer-property=AccuracySec=1s", "--unit=nuages-revert-" + name, "--collect"]
-    _must(["systemd-run", "--quiet", *timer, python, "-I", "-S", os.path.join(folder, "restore.py")])
+    unit, wanted = _revert_files(name)
+    write_file(unit, REVERT.format(python=python, script=script))
+    os.makedirs(os.path.dirname(wanted), exist_ok=True)
+    write_symlink(wanted, unit)
+    _must(["systemctl", "daemon-reload"])
+    timer = ["--on-active=%d" % seconds, "--timer-property=AccuracySec=1s", "--unit=" + os.path.basename(unit)]
+    _must(["systemd-run", "--quiet", *timer])
+
+
+def _revert_files(name):
+    """The unit that takes the change back, and the link that starts it with the host."""
+    unit = "nuages-revert-%s.service" % name
+    return "/etc/systemd/system/" + unit, "/etc/systemd/system/multi-user.target.wants/" + unit
 
 
 def _saved(path):
@@ -1126,6 +1158,8 @@ def write_disarm(name):
         raise StepFailed("the change took itself back before a fresh login could confirm it", "", hint)
     _stop_timer(name)
     shutil.rmtree(folder, ignore_errors=True)
+    write_remove(_revert_files(name))
+    _must(["systemctl", "daemon-reload"])
     with _ledger("/") as ledger:
         ledger.pop("reverted", None)
 

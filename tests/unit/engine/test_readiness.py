@@ -252,7 +252,7 @@ def test_two_guarded_descriptions_need_one_login():
 
 
 def test_a_guard_left_by_a_run_that_ended_is_confirmed_or_takes_itself_back():
-    host = ready(paths={CONF: lying("ours\n")}, ledger={"files": {CONF: written("ours\n")}}, guards=["login"])
+    host = ready(paths={CONF: lying("ours\n")}, ledger={"files": {CONF: written("ours\n")}}, guards=["login-shop"])
     assert [step.ops[0]["op"] for step in told(host, GUARDED).steps] == ["arm", "confirm"]
 
 

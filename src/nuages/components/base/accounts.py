@@ -13,7 +13,7 @@ DEPLOY = "deploy"
 
 def describe_accounts(placement: Placement, facts: Facts) -> tuple[Description, ...]:
     """`deploy`, where people log in as root today: equal to root by sudo, and named in the logs. Its keys are root's, once."""
-    if facts.login not in ("root", DEPLOY) or not facts.keys:
+    if facts.login not in ("root", DEPLOY) or not facts.keys or placement.account == DEPLOY:
         return ()
     home = f"/home/{DEPLOY}"
     sudoers = File(
