@@ -167,11 +167,23 @@ def reap() -> None:
     was killed before they stood."""
     for lab in store.labs():
         if lab.owner and not store.alive(lab.owner):
-            Lab(lab.name).down()
+            end(lab)
         elif _half_made(lab.name):
             with store.locked(f"lab-{lab.name}"):
                 for host in _half_made(lab.name):
                     machine.take_away(lab, host)
+
+
+def end(lab: LabRecord) -> None:
+    """Take a lab away, unless it is another's of the same name by now."""
+    with store.locked(f"lab-{lab.name}"):
+        now = store.load_lab(lab.name)
+        if now is None:
+            store.forget_lock(f"lab-{lab.name}")
+        elif now == lab:
+            for host in store.hosts(lab.name):
+                machine.take_away(lab, host)
+            _dissolve(lab)
 
 
 def watch(name: str) -> None:

@@ -7,7 +7,7 @@ import select
 import sys
 
 from nuages.lab import store
-from nuages.lab.lab import Lab
+from nuages.lab.lab import end
 
 
 SECONDS = 5  # between two looks whether there is still a lab to watch
@@ -24,8 +24,7 @@ def main(name: str) -> None:
     while store.alive(lab.owner) and not select.select([owner], [], [], SECONDS)[0]:
         if store.load_lab(name) != lab:
             return  # taken away in peace
-    if store.load_lab(name) == lab:  # it may have been taken away and another made under its name
-        Lab(name).down()
+    end(lab)
 
 
 if __name__ == "__main__":
