@@ -301,7 +301,8 @@ def test_a_host_without_power_or_network_is_noticed_and_the_next_run_finds_what_
         assert "it reads the journal" in error.hint
     web.fault(PowerOn())
     other.fault(Heal())
-    web.wait()
+    for host in (web, other):
+        host.wait()
     assert states(dark) == [("+ a", "begin"), ("+ a", "done"), ("+ slow", "begin")]
     assert states(deaf)[-1] == ("+ b", "done")
     with deploy_lock(dark, SITE, "deploy"):
