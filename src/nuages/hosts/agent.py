@@ -7,6 +7,7 @@ the step under way: SIGHUP and SIGPIPE are ignored, and the journal on the host 
 What only servers need is in agent_server.py and agent_ready.py; they are loaded when something of theirs is asked for.
 """
 
+import _thread
 import contextlib
 import fcntl
 import json
@@ -36,23 +37,30 @@ SOURCES = globals().get("SOURCES", {})  # over SSH: this file and those beside i
 REST = ["agent_server.py", "agent_ready.py", "agent_certs.py"]
 
 
+SPEAKING = _thread.allocate_lock()
+
+
 def say(event, **fields):
-    """A connection that is cut without a word must not hold up the work: its pipe fills, and nobody empties it."""
     line = "\x1e" + json.dumps({"event": event, **fields}) + "\n"
     try:
-        if not _takes(sys.stdout):
-            raise BrokenPipeError
-        sys.stdout.write(line)
-        sys.stdout.flush()
-    except (BrokenPipeError, OSError):
-        sys.stdout = open(os.devnull, "w")  # nobody listens any more; the work goes on
-
-
-def _takes(stream):
-    try:
-        return bool(select.select([], [stream], [], DEAF)[1])
+        descriptor = sys.stdout.fileno()
     except ValueError:  # no file of the kernel's
-        return True
+        sys.stdout.write(line)
+        return
+    with SPEAKING:
+        try:
+            _pour(descriptor, memoryview(line.encode()))
+        except OSError:
+            sys.stdout = open(os.devnull, "w")  # nobody listens any more; the work goes on
+
+
+def _pour(descriptor, data):
+    """A connection that is cut without a word must not hold up the work: its pipe fills, and nobody empties it. A pipe that
+    select(2) calls writable takes this much without waiting."""
+    while data:
+        if not select.select([], [descriptor], [], DEAF)[1]:
+            raise BrokenPipeError
+        data = data[os.write(descriptor, data[: select.PIPE_BUF]) :]
 
 
 # --- reads ---------------------------------------------------------------------------------------------------

@@ -102,6 +102,19 @@ def test_it_goes_on_when_nobody_listens_any_more(tmp_path):
     assert '"done"' in (tmp_path / "journal.jsonl").read_text()
 
 
+def test_a_listener_that_falls_silent_holds_nothing_up(tmp_path):
+    """A laptop that is closed: no end of the connection is seen, and the pipe to it fills."""
+    impatient = tmp_path / "agent.py"
+    impatient.write_text(AGENT.read_text().replace("DEAF = 60", "DEAF = 0.5"))
+    long_line = {"op": "run", "argv": [sys.executable, "-c", "print('x' * 300000)"]}
+    step = {"text": "+ loud", "ops": [long_line, long_line, {"op": "file", "path": str(tmp_path / "a"), "content": ""}]}
+    with subprocess.Popen([sys.executable, str(impatient)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as running:
+        running.stdin.write(json.dumps({"write": [step], "journal": str(tmp_path / "journal.jsonl")}) + "\n")
+        running.stdin.flush()
+        assert running.wait(20) == 0
+    assert (tmp_path / "a").exists()
+
+
 def test_its_sources_are_sent_only_where_the_host_lacks_them(tmp_path, monkeypatch):
     monkeypatch.setattr(bootstrap, "PRELUDE", bootstrap.PRELUDE.replace("/run/nuages", str(tmp_path / "run")))
     program.cache_clear()
