@@ -8,6 +8,7 @@ understood by what: redis-py, Django, rq, Channels want unix://, Celery redis+so
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from nuages.components.budget import MIB, budget
@@ -37,7 +38,11 @@ class Redis(Cache):
 
     def describe(self, placement: Placement) -> tuple[Description, ...]:
         parts = PARTS if wants_queue(placement.manifest) else ("cache",)
-        return tuple(self.instance(placement, store(placement.topology, part)) for part in parts)
+        first, *more = (self.instance(placement, store(placement.topology, part)) for part in parts)
+        folder = Directory(f"/etc/nuages/{placement.topology.name}")
+        # Its own instance, which the package starts on a port of loopback, serves nobody.
+        nobodys = Unit(f"{self.package}.service", enabled=False, running=False, of_package=self.package)
+        return replace(first, directories=(folder,), units=(nobodys, *first.units)), *more
 
     def instance(self, placement: Placement, place: Store) -> Description:
         shares = budget(placement.machine, placement.topology)
@@ -49,16 +54,11 @@ class Redis(Cache):
             name=f"{self.name}-{place.part}",
             what=f"{what}, {memory // MIB} MB",
             packages=(self.package,),
-            directories=(Directory(f"/etc/nuages/{place.site}"),),
             files=(
                 File(place.config, self.config(place, memory)),
                 File(unit, unit_file(place, placement, what, f"{self.program} {place.config}", memory, notify=True)),
             ),
-            units=(
-                # Its own instance, which the package starts on a port of loopback, serves nobody.
-                Unit(f"{self.package}.service", enabled=False, running=False, of_package=self.package),
-                Unit(place.unit, on=(place.config, unit), interrupts=interrupts),
-            ),
+            units=(Unit(place.unit, on=(place.config, unit), interrupts=interrupts),),
             actions=(keeps(place),) if place.part == "queue" else (),
             exports=self.exports(placement.topology, placement.manifest) if place.part == "cache" else {},
         )
