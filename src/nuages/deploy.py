@@ -16,11 +16,12 @@ from nuages.engine.inspecting import work_on
 from nuages.engine.judge import judge_migrations
 from nuages.engine.lock import lock_and_read
 from nuages.engine.model import Plan
-from nuages.engine.observe import questions, seats, seats_again
+from nuages.engine.observe import asked_of_all, seats, seats_again
 from nuages.engine.plan import make_plans
 from nuages.engine.prepare import prepare
 from nuages.engine.readying import given_certificates, look_around, settle_topology
 from nuages.engine.request import Console, Request
+from nuages.engine.resting import at_rest
 from nuages.engine.rollout import roll_out
 from nuages.engine.shipping import ship
 from nuages.hosts import reach
@@ -51,7 +52,12 @@ def go(request: Request, console: Console) -> Plan:
         work = work_on(topology, sites[0].live, config, hosts.here, console.progress)
         prepared = prepare(request, work, hosts.lead, console)
         builds = ship(prepared, work, sites)
-        with lock_and_read(hosts.lead, layout, request.what, questions(layout, declared, sites[0].live.host)) as (token, answers):
+        resting = at_rest(topology, sites, builds, config, prepared.policy, given, request)
+        if resting:
+            console.plan(resting)
+            return resting
+        asked = asked_of_all(hosts, layout, declared)[hosts.lead.name]
+        with lock_and_read(hosts.lead, layout, request.what, asked) as (token, answers):
             sites = seats_again(hosts, answers, layout, topology, request.owner(topology))
             desired = compose_all(topology, sites, builds, config, prepared.policy, token, request.signature(), given)
             surroundings = look_around(desired, sites)

@@ -95,12 +95,11 @@ def terminal(ctx: click.Context, *, as_json: bool = False, ask: bool = False, on
 
 
 def url_of(live: Live, topology: Topology) -> str:
-    return url_at(live.address, topology, live)
+    return url_at(live.address, topology, secure=bool((live.policy.get("tls") or {}).get("enabled")))
 
 
-def url_at(address: str, topology: Topology, live: Live | None = None) -> str:
+def url_at(address: str, topology: Topology, *, secure: bool) -> str:
     """Where people reach it: the domain when one is declared, else this machine or the server's address."""
-    secure = bool(live and live.policy.get("tls", {}).get("enabled")) if topology.remote else topology.tls.enabled
     if topology.domains:
         return f"{'https' if secure else 'http'}://{topology.domains[0]}/"
     if topology.remote:

@@ -86,14 +86,14 @@ def perform(wish: Wish, console: Terminal, what: str, site: Site, *, as_json: bo
     request = Request(root=wish.root, what=what, overrides=wish.overrides, check=wish.check, adopt=wish.adopt)
     plan = deploy(request, console)
     number, address = (plan.facts["release"], plan.facts["listen"]) if plan.empty else serving(site)
-    url = url_at(address, site.topology, site.live() if site.topology.remote else None)
+    url = url_at(address, site.topology, secure=bool(plan.facts["secure"]))
     if as_json:
         seconds = float(console.elapsed().split()[0])
         click.echo(json.dumps({"event": "live", "release": number, "url": url, "seconds": seconds}))
     elif address:
         live = "it is" if plan.empty else click.style(f"v{number} is live", fg="green")
         click.echo(f"{live} at {click.style(url, bold=True)}  {click.style(console.elapsed(), dim=True)}")
-        if site.live().maintenance:
+        if plan.facts["maintenance"] and (plan.empty or site.live().maintenance):
             click.echo("visitors see the maintenance page: nuages maintenance off")
         if not plan.empty and not site.topology.remote and status_of(address, "/") == NOT_FOUND:
             admin = "; its admin is at /admin/" if status_of(address, "/admin/login/") == OK else ""

@@ -64,10 +64,13 @@ class Live:
 
 @dataclass(frozen=True)
 class Seat:
-    """The site on one of its hosts: the way there, and how it stands."""
+    """The site on one of its hosts: the way there, and how it stands. `asked` and `answers` are the questions about what
+    else lies there that were put in the same round trip, as remembered from the last time."""
 
     transport: Transport
     live: Live
+    asked: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    answers: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True)

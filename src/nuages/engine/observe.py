@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from nuages.components.base.facts import QUESTIONS
 from nuages.components.certificates.seen import understand as understand_web
 from nuages.components.contract import Machine
+from nuages.engine import surroundings
 from nuages.engine.model import PAGE, WINDOW, Live, Seat
 from nuages.errors import StateError
 from nuages.hosts import Hosts, together
@@ -25,29 +26,42 @@ def observe(here: Transport, layout: Layout, topology: Topology | None = None) -
 
 def seats(hosts: Hosts, layout: Layout, topology: Topology, owner: Topology | None) -> tuple[Seat, ...]:
     """First contact with every host, at the same time. Raises StateError, and HostError naming each that can't be reached."""
-    answers = together(hosts.all, _first_contact(layout, topology))
-    return seated(hosts, answers, layout, topology, owner)
-
-
-def _first_contact(layout: Layout, topology: Topology) -> Callable[[Transport], dict[str, Any]]:
-    named = {host.name: host for host in topology.hosts}
-    return lambda host: host.read(questions(layout, topology, named.get(host.name, HERE)))
-
-
-def seated(
-    hosts: Hosts, answers: Sequence[Mapping[str, Any]], layout: Layout, topology: Topology, owner: Topology | None
-) -> tuple[Seat, ...]:
-    declared = topology.hosts or (HERE,)
-    found = zip(hosts.all, declared, answers, strict=True)
-    return tuple(Seat(host, replace(understand(answer, layout, owner), host=named)) for host, named, answer in found)
+    asked = asked_of_all(hosts, layout, topology)
+    return seated(hosts, asked, together(hosts.all, lambda host: host.read(asked[host.name])), layout, topology, owner)
 
 
 def seats_again(
     hosts: Hosts, lead: Mapping[str, Any], layout: Layout, topology: Topology, owner: Topology | None
 ) -> tuple[Seat, ...]:
     """Under the lock: `lead` are the answers of the host that holds it."""
-    others = together(hosts.all[1:], _first_contact(layout, topology)) if hosts.all[1:] else []
-    return seated(hosts, [lead, *others], layout, topology, owner)
+    asked = asked_of_all(hosts, layout, topology)
+    others = together(hosts.all[1:], lambda host: host.read(asked[host.name])) if hosts.all[1:] else []
+    return seated(hosts, asked, [lead, *others], layout, topology, owner)
+
+
+def asked_of_all(hosts: Hosts, layout: Layout, topology: Topology) -> dict[str, dict[str, Mapping[str, Any]]]:
+    """By the host's name: the site, the machine, and what was asked of its surroundings the last time."""
+    named = {host.name: host for host in topology.hosts}
+    return {
+        host.name: {**questions(layout, topology, named.get(host.name, HERE)), **surroundings.remembered(topology, host.name)}
+        for host in hosts.all
+    }
+
+
+def seated(
+    hosts: Hosts,
+    asked: Mapping[str, Mapping[str, Any]],
+    answers: Sequence[Mapping[str, Any]],
+    layout: Layout,
+    topology: Topology,
+    owner: Topology | None,
+) -> tuple[Seat, ...]:
+    declared = topology.hosts or (HERE,)
+    found = zip(hosts.all, declared, answers, strict=True)
+    return tuple(
+        Seat(host, replace(understand(answer, layout, owner), host=named), asked[host.name], answer)
+        for host, named, answer in found
+    )
 
 
 def questions(layout: Layout, topology: Topology | None = None, host: Host = HERE) -> dict[str, Mapping[str, Any]]:

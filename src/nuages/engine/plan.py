@@ -90,6 +90,8 @@ def _facts(desired: Desired, live: Live) -> dict[str, Any]:
         "config": desired.config.version,
         "live": live.number,
         "listen": desired.listen,
+        "secure": bool((desired.placement.policy.get("tls") or {}).get("enabled")),
+        "maintenance": live.maintenance,
     }
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from nuages.components.certificates.own import Given
 from nuages.engine.model import Desired, Live, Seat, Surroundings
 from nuages.engine.request import Console
+from nuages.engine.surroundings import remember
 from nuages.errors import HostError
 from nuages.hosts import together
 from nuages.hosts.transport import Transport
@@ -45,23 +47,23 @@ def given_certificates(topology: Topology, here: Transport, console: Console) ->
 def look_around(desired: Sequence[Desired], sites: Sequence[Seat]) -> tuple[Surroundings, ...]:
     """Compare what should lie on each server with what does. Raises HostError where something of others stands in the
     way. On this machine there is nothing to look at."""
-    known = {id(seat.transport): (each, seat.live) for each, seat in zip(desired, sites, strict=True)}
+    known = {id(seat.transport): (each, seat) for each, seat in zip(desired, sites, strict=True)}
 
     def look(transport: Transport) -> Surroundings:
-        return _look(*known[id(transport)], transport)
+        return _look(*known[id(transport)])
 
     return tuple(together([seat.transport for seat in sites], look))
 
 
-def _look(desired: Desired, live: Live, host: Transport) -> Surroundings:
+def _look(desired: Desired, seat: Seat) -> Surroundings:
     if not desired.descriptions:
         return Surroundings()
     from nuages.components.certificates.seen import Seen
     from nuages.components.web import decide, notes
     from nuages.engine import readiness
 
-    topology, descriptions = desired.placement.topology, desired.descriptions
-    ready = readiness.understand(host.read(readiness.questions(descriptions, topology.name)))
+    topology, descriptions, live, host = desired.placement.topology, desired.descriptions, seat.live, seat.transport
+    ready = readiness.understand(_answers(seat, readiness.questions(descriptions, topology.name), topology))
     found = readiness.compare(descriptions, ready, host=host.name, site=topology.name, accept=topology.accept)
     if found.conflicts:
         (what, hint), *more = found.conflicts
@@ -71,6 +73,15 @@ def _look(desired: Desired, live: Live, host: Transport) -> Surroundings:
     consent = (f"{c.what} ({', '.join(c.changes)}): {c.hint}" for c in found.consent)
     said = (*drift, *consent, *found.notes, *notes(topology, decision, _hsts(live)))
     return Surroundings(found.steps, tuple(f"{host.name}: {note}" for note in said), first=decision.ask)
+
+
+def _answers(seat: Seat, questions: Mapping[str, Mapping[str, Any]], topology: Topology) -> Mapping[str, Any]:
+    """They may have been given at first contact."""
+    plain = json.loads(json.dumps(questions))
+    if all(seat.asked.get(key) == question for key, question in plain.items()):
+        return seat.answers
+    remember(topology, seat.transport.name, plain)
+    return seat.transport.read(questions)
 
 
 def _hsts(live: Live) -> int:
