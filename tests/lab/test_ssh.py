@@ -246,6 +246,21 @@ def test_a_client_that_is_killed_leaves_the_host_to_finish(web):
         assert states(server)[-1] == ("+ b", "done")
 
 
+def test_a_command_that_is_no_step_ends_with_its_client(web):
+    server = fresh(reach(web))
+    text = f"""
+from nuages.hosts.command import run
+from nuages.hosts.ssh import SshTransport
+from nuages.topology.model import Host
+SshTransport(Host("{web.name}", ssh_config="{web.ssh_config}")).run(run("sh", "-c", "echo on; exec sleep 987"), print)
+"""
+    with subprocess.Popen([sys.executable, "-uc", text], stdout=subprocess.PIPE) as killed:
+        assert killed.stdout.readline() == b"on\n"
+        killed.kill()
+    time.sleep(1.5)
+    assert not server.run(run("pgrep", "-f", "sleep 987")).ok
+
+
 def test_ctrl_c_has_the_host_take_back_what_was_done(web):
     server = fresh(reach(web))
     stopped = client(web, 30)

@@ -296,11 +296,14 @@ def _streamed(argv, text, timeout, **how):
 
 
 def _alone_now():
-    """Is the reader of standard output gone? poll(2) tells it of a pipe without a write."""
+    """Is the client gone? Over SSH it keeps our input open as long as it lives, so that a killed one is noticed too: its ssh
+    may live on."""
     try:
         poll = select.poll()
         poll.register(sys.stdout, 0)
-        return bool(poll.poll(0))
+        if CALLER:
+            poll.register(sys.stdin, select.POLLIN)
+        return any(stream != 0 or why & ~select.POLLIN or os.read(0, 1) == b"" for stream, why in poll.poll(0))
     except (AttributeError, OSError, ValueError):
         return False
 

@@ -20,7 +20,8 @@ Listener = Callable[[dict[str, Any]], None]
 class Answers:
     """`heard`: has the agent said anything? Events but the answer go to `listen`. `words` are those of what starts the agent:
     "" (go on), "root PYTHON", "no python", "need" (its sources) ... `ready` is set with the first of them, `settled` when the
-    agent says anything or asks for its sources; both also with the end."""
+    agent says anything or asks for its sources; `over` when it
+    has answered; all also with the end of its output."""
 
     def __init__(self, listen: Listener) -> None:
         self.listen = listen
@@ -29,12 +30,12 @@ class Answers:
         self.words: list[str] = []
         self.heard = False
         self.python = ""  # its version, where it is too old to run the agent
-        self.ready, self.settled = threading.Event(), threading.Event()
+        self.ready, self.settled, self.over = threading.Event(), threading.Event(), threading.Event()
 
     def take(self, line: str) -> None:
         if not line:
-            self.ready.set()
-            self.settled.set()
+            for event in (self.ready, self.settled, self.over):
+                event.set()
         if not line.startswith("\x1e"):
             return
         if not line.startswith("\x1e{"):
@@ -51,6 +52,7 @@ class Answers:
             return
         if event["event"] == "answer":
             self.answer = event["answer"]
+            self.over.set()
             return
         if event["event"] == "failed":
             self.failure = event

@@ -149,7 +149,7 @@ class SshTransport:
         """A fresh login that becomes root. Raises HostError when it does not within 20 s."""
         way = self._settled()
         argv = self.login.argv(login_check(way), shared=False)
-        conversation = Conversation(argv, [self._revealed()] if way is Way.PASSWORD else [], lambda _line: None)
+        conversation = self._call(argv, [self._revealed()] if way is Way.PASSWORD else [])
         try:
             status = conversation.end(CONFIRMED)
         except subprocess.TimeoutExpired as error:
@@ -223,7 +223,7 @@ class SshTransport:
         told = RoundTrip(Answers(listen))
         words = self._words(request, body, told.answers, patient=self._way is Way.PASSWORD)
         argv = self.login.argv(remote_command(self._way, self._python))
-        told.conversation = conversation = Conversation(argv, words, told.answers.take, mutter=told.mutter)
+        told.conversation = conversation = self._call(argv, words, told.answers.take, told.mutter)
         self._under_way.append((told, request))
         try:
             told.status = conversation.end(time_limit(request))
@@ -236,6 +236,19 @@ class SshTransport:
         finally:
             self._under_way.remove((told, request))
         return told
+
+    def _call(
+        self,
+        argv: tuple[str, ...],
+        say: Iterable[bytes],
+        hear: Callable[[str], None] = lambda _line: None,
+        mutter: Callable[[str], None] = lambda _line: None,
+    ) -> Conversation:
+        try:
+            return Conversation(argv, say, hear, mutter=mutter)
+        except OSError as error:
+            hint = "install OpenSSH's client (openssh-client on Debian and Ubuntu)"
+            raise HostError("there is no ssh on this machine", where=self.name, detail=str(error), hint=hint) from error
 
     def _words(self, request: Mapping[str, Any], body: Body, answers: Answers, *, patient: bool) -> Iterator[bytes]:
         if patient:
@@ -251,6 +264,7 @@ class SshTransport:
         answers.settled.wait()
         if answers.needs_sources:
             yield sources()
+        answers.over.wait()
 
     def _result(self, told: RoundTrip, request: Mapping[str, Any]) -> dict[str, Any]:
         answers = told.answers

@@ -296,6 +296,12 @@ def test_a_refused_login_names_the_keys_that_were_offered(ssh):
     assert "/home/anna/.ssh/id_ed25519 ED25519 SHA256:abc agent" in error.value.detail
 
 
+def test_a_machine_without_ssh_says_so(ssh, monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(HostError, match="no ssh on this machine"):
+        ssh.host().read(HOST)
+
+
 def test_a_host_without_python_says_how_to_get_it():
     error = explain(Login(Host("web-1")), 127, "", ["no python"])
     assert "there is no python3 on the host" in error.what
