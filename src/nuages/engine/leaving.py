@@ -104,8 +104,14 @@ def _actions(leaving: Leave) -> list[Step]:
             "-", f"take back: {entry['what']}", "erases data" if entry["erases"] else "", {"op": "undo_action", "key": key}
         )
         for key, entry in entries
-        if entry.get("undo") and (leaving.data or not entry["erases"])
+        if entry.get("undo") and (leaving.data or not entry["erases"]) and not _shared(leaving, entry)
     ]
+
+
+def _shared(leaving: Leave, entry: Mapping[str, Any]) -> bool:
+    """Another site did the same (let port 80 in): what takes it back would take it from that one too."""
+    others = (other for other in leaving.ledger["actions"].values() if other["for"] not in leaving.mine)
+    return any(other.get("undo") == entry["undo"] for other in others)
 
 
 def _files(leaving: Leave) -> list[Step]:
@@ -114,7 +120,8 @@ def _files(leaving: Leave) -> list[Step]:
     if not made:
         return []
     gone = set(leaving.paths)
-    others = {name: entry for name, entry in leaving.ledger.get("units", {}).items() if not _is_ours(leaving, name)}
+    going = {name for name in leaving.of("units") if _is_ours(leaving, name)}
+    others = {name: entry for name, entry in leaving.ledger.get("units", {}).items() if name not in going}
     leavers = [name for name in others if name in leaving.of("units") and not _of(name, leaving.staying) and leaving.last]
     reloaded = sorted(name for name, entry in others.items() if set(entry.get("on", ())) & gone and name not in leavers)
     folders: Op = {"op": "forget_directories", "whose": list(leaving.mine)}

@@ -165,6 +165,8 @@ def stale_units(room: Room, descriptions: Sequence[Description]) -> list[Step]:
     units = room.ready.ledger.get("units", {})
     gone = [name for name, entry in units.items() if entry["for"] in mine and name not in wanted]
     files = ours(room)
+    if not alone:  # another site may need the services of a package, and has not said so: they were there when it came
+        gone = [name for name in gone if f"/etc/systemd/system/{name}" in files]
     return [
         room.step(
             "-",

@@ -1025,6 +1025,10 @@ def write_forget(site, last=False, data=False, root="/"):
         ledger["actions"] = {
             key: it for key, it in actions if it["for"] not in ((site, EVERYBODY) if last else (site,)) or it["erases"]
         }
+        for kind in ("units", "directories"):  # what is left of them is the other sites'
+            for entry in ledger.get(kind, {}).values():
+                if entry.get("for") == site:
+                    entry["for"] = EVERYBODY
     shutil.rmtree(_at(root, UNDO), ignore_errors=True)
     if last and data:
         shutil.rmtree(_at(root, STATE), ignore_errors=True)

@@ -50,6 +50,14 @@ def test_beside_another_site_only_this_one_s_things_go_and_shared_services_are_r
     ]
 
 
+def test_what_another_site_did_too_is_not_taken_back():
+    host = ready("shop", "blog")
+    rule = {"what": "ufw allows 80/tcp", "erases": False, "undo": {"argv": ["ufw", "delete"]}, "at": "2"}
+    host.ledger["actions"] |= {"ufw shop": {**rule, "for": "shop"}, "ufw blog": {**rule, "for": "blog"}}
+    leaving = leave(host, host="web-1", site="shop", layout=Layout(Path("/srv/shop")))
+    assert not [line for line in lines(leaving) if "ufw" in line]
+
+
 def test_the_last_site_takes_everything_of_ours_along():
     found = lines(left("shop", data=True))
     assert "- web-1  purge 3 packages that came with Nuages" in found

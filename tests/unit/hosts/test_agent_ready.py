@@ -100,6 +100,16 @@ def test_a_link_takes_the_place_of_another_and_gives_it_back(root):
     assert os.readlink(root / "etc/site") == "theirs"
 
 
+def test_a_folder_that_another_site_fills_goes_with_that_one(root, me):
+    install(root, me, path="/etc/nuages/shop.conf")
+    ready.write_install("/etc/nuages/blog.conf", "x", whose="blog", root=str(root), **me)
+    ready.write_bring_back("/etc/nuages/shop.conf", root=str(root))
+    ready.write_forget("shop", root=str(root))
+    ready.write_bring_back("/etc/nuages/blog.conf", root=str(root))
+    ready.write_forget_directories(["blog", "*"], root=str(root))
+    assert os.listdir(root / "etc") == []
+
+
 def test_what_is_set_aside_comes_back(root):
     (root / "etc/default").write_text("packaged\n")
     ready.write_set_aside("/etc/default", whose="*", root=str(root))

@@ -84,7 +84,7 @@ def _allow(port: Port, site: str) -> Action:
     """ufw keeps its rules itself, and takes a rule that is there already as it is."""
     rule = ("from", port.source or "any", "to", "any", "port", str(port.number), "proto", port.protocol)
     return Action(
-        key=f"ufw {port.number}/{port.protocol} {port.source or 'any'}",
+        key=f"ufw {site} {port.number}/{port.protocol} {port.source or 'any'}",
         what=f"ufw allows {port.number}/{port.protocol}" + (f" from {port.source}" if port.source else ""),
         why=port.what or f"for {site}",
         command=run("ufw", "allow", *rule, "comment", f"nuages {site}", timeout=60),
