@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
 from nuages.environments import find_requirements, python_hints
+from nuages.errors import TopologyError
 from nuages.project import reading_entry as entry
 from nuages.project.model import Files, Process
 from nuages.project.procfile import Procfile, kind_of, parse_procfile
@@ -31,6 +33,8 @@ def read_files(root: Path, topology: Topology, listing: Iterable[str] | None = N
     wsgi, wsgi_choices = entry.find_entry("wsgi", tree, bases, settings.sources, declared=topology.wsgi, named=named)
     asgi, asgi_choices = entry.find_entry("asgi", tree, bases, settings.sources, declared=topology.asgi, named=named)
     selectors, variant_choices = production_variant(tree, settings, manage)
+    extras = read_extras(tree, manage, settings, processes)
+    extras["writable"] = tuple(dict.fromkeys([*declared_writable(topology), *extras["writable"]]))
     return Files(
         root=root,
         manage=manage,
@@ -46,8 +50,18 @@ def read_files(root: Path, topology: Topology, listing: Iterable[str] | None = N
         secret_names=tuple(dict.fromkeys(name for source in settings.sources for name in source.secret_names)),
         selectors=selectors,
         problems=procfile.errors,
-        **read_extras(tree, manage, settings, processes),
+        **extras,
     )
+
+
+def declared_writable(topology: Topology) -> list[str]:
+    """Of nuages.toml; a path that leads out of the project would have a release write beside itself."""
+    paths = [os.path.normpath(path) for path in topology.writable]
+    for path in paths:
+        if os.path.isabs(path) or path.split("/")[0] in ("..", "."):
+            what = f"{path!r} is not a folder of the project"
+            raise TopologyError(what, where="project.writable", hint='write a path below the project: "search-index"')
+    return paths
 
 
 def read_procfile(tree: Tree) -> Procfile:

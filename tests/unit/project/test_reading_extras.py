@@ -7,6 +7,7 @@ import json
 import pytest
 from mini import SETTINGS, shop, topology
 
+from nuages.errors import TopologyError
 from nuages.project import read_files
 
 
@@ -78,3 +79,15 @@ def test_submodules_lfs_env_files_and_system_libraries_are_seen(tmp_path):
         ("media",),
     )
     assert files.system_packages == {"magic": "libmagic1"}
+
+
+def test_writable_folders_are_those_of_nuages_toml_and_those_that_a_repository_keeps(tmp_path):
+    root = shop(tmp_path, {"var/.gitkeep": ""})
+    assert read_files(root, topology(root, writable=("search-index/", "var"))).writable == ("search-index", "var")
+
+
+@pytest.mark.parametrize("path", ["../elsewhere", "/var/lib/shop", "."])
+def test_a_writable_folder_lies_in_the_project(tmp_path, path):
+    root = shop(tmp_path, {})
+    with pytest.raises(TopologyError, match="is not a folder of the project"):
+        read_files(root, topology(root, writable=(path,)))
