@@ -62,14 +62,20 @@ class Verbs(click.Group):
     help="The project's folder, when it is not this one.",
 )
 @click.option("-v", "--verbose", is_flag=True, help="Show tracebacks and every line of long steps.")
+@click.option("--rehearse", is_flag=True, help="On hosts of the lab that have the names of the declared ones.")
 @click.version_option(__version__, prog_name="nuages")
 @click.pass_context
-def root(ctx: click.Context, path: str, verbose: bool) -> None:
+def root(ctx: click.Context, path: str, verbose: bool, rehearse: bool) -> None:
     """Any Django project in production, without editing it.
 
-    In the project's folder: `nuages up`.
+    In the project's folder: `nuages up` on this machine, `nuages deploy` to the servers that nuages.toml names.
     """
     ctx.obj = {"path": path, "verbose": verbose}
+    if rehearse:
+        from nuages.lab import Lab
+        from nuages.topology.loading import REHEARSAL
+
+        os.environ[REHEARSAL] = Lab().ssh_config
 
 
 def with_verbose_first(arguments: list[str]) -> list[str]:

@@ -3,6 +3,7 @@ round trip where nothing changed. Losing them costs no more than that."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -35,4 +36,7 @@ def remember(topology: Topology, host: str, questions: Questions) -> None:
 
 
 def _file(topology: Topology, host: str) -> Path:
-    return store_layout(topology).cache / "asked" / f"{host}.json"
+    """A host of a lab may have the same name."""
+    address = next((each.address for each in topology.hosts if each.name == host), "")
+    place = hashlib.sha256(f"{address} {topology.hosts[0].ssh_config}".encode()).hexdigest()[:8]
+    return store_layout(topology).cache / "asked" / f"{host}-{place}.json"

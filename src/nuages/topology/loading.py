@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 import tomllib
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ from nuages.topology.model import Health, Migrations, Services, Silence, Tls, To
 
 
 FILE = "nuages.toml"
+REHEARSAL = "NUAGES_REHEARSAL"  # set by `nuages --rehearse`: the ssh configuration of a lab whose hosts stand in
 REFERENCE = Path(__file__).with_name("reference.toml")
 OPEN_TABLES = {"processes": str, "scale": int, "settings": object}
 CHOICES = {
@@ -53,7 +55,9 @@ def load_topology(root: Path) -> Topology:
     if not path.is_file():
         return Topology(root=root, name=site_name(root.name))
     try:
-        return load_text(root, path.read_text(encoding="utf-8"))
+        topology = load_text(root, path.read_text(encoding="utf-8"))
+        lab = os.environ.get(REHEARSAL)
+        return servers.rehearsed(topology, lab) if lab and topology.remote else topology
     except UnicodeDecodeError as error:
         raise TopologyError(f"not valid TOML: {error}", where=FILE) from error
 

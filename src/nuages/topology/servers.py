@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from nuages.errors import TopologyError
-from nuages.topology.model import Cron, Host
+from nuages.topology.model import Cron, Host, Topology
 
 
 NAME = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
@@ -32,6 +33,16 @@ def hosts_of(declared: Mapping[str, Mapping[str, Any]]) -> tuple[Host, ...]:
             raise TopologyError(f"{table['port']} is not a port", where=f"{where}.port")
         hosts.append(Host(name, **{**table, "address": rest, "user": table.get("user", "") or user}))
     return tuple(hosts)
+
+
+def rehearsed(topology: Topology, ssh_config: str) -> Topology:
+    """The same topology on hosts of a lab: each is reached under its name by the lab's `ssh_config`, as root, and a
+    public authority is replaced by one of our own, for it can't reach them."""
+    hosts = tuple(Host(host.name, host.name, "root", ssh_config=ssh_config) for host in topology.hosts)
+    tls = (
+        replace(topology.tls, certificate="local-ca") if topology.tls.certificate == "acme" and topology.domains else topology.tls
+    )
+    return replace(topology, hosts=hosts, tls=tls)
 
 
 def cron_of(declared: Sequence[Mapping[str, Any]]) -> tuple[Cron, ...]:

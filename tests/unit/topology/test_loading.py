@@ -307,3 +307,17 @@ def test_the_search_for_the_root_does_not_leave_the_repository(tmp_path):
 def test_a_folder_that_is_not_there_is_named(tmp_path):
     with pytest.raises(ProjectError, match="no such folder"):
         find_root(tmp_path / "nowhere")
+
+
+def test_in_a_rehearsal_hosts_of_the_lab_stand_in(load, monkeypatch):
+    monkeypatch.setenv("NUAGES_REHEARSAL", "/lab/ssh_config")
+    topology = load('domains = ["shop.example"]\n[hosts.web-1]\naddress = "ada@203.0.113.10"\nport = 2222')
+    host = topology.hosts[0]
+    assert (host.name, host.address, host.user, host.port) == ("web-1", "web-1", "root", 0)
+    assert host.ssh_config == "/lab/ssh_config"
+    assert topology.tls.certificate == "local-ca"
+
+
+def test_a_site_of_this_machine_is_not_rehearsed(load, monkeypatch):
+    monkeypatch.setenv("NUAGES_REHEARSAL", "/lab/ssh_config")
+    assert load("").hosts == ()
