@@ -233,14 +233,15 @@ def _variant(source, mode):
     return variant
 
 
-def write_sweep(store):
-    """Remove pieces that no build is made of any more, and what a connection left half-way."""
-    freed = 0
+def write_sweep(store, spare=0):
+    """Remove pieces that no build is made of any more, and what a connection left half-way. `spare`: what came within so
+    many seconds stays, for somebody else may be sending a build whose turn has not come."""
+    freed, before = 0, time.time() - spare
     for folder, _folders, names in os.walk(store):
         for name in names:
             path = os.path.join(folder, name)
             info = os.lstat(path)
-            if info.st_nlink == 1 or name.endswith(".partial"):
+            if info.st_mtime <= before and (info.st_nlink == 1 or name.endswith(".partial")):
                 os.unlink(path)
                 freed += info.st_size
     say("output", line="%.1f MB of old pieces removed" % (freed / 1e6))

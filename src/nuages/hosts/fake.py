@@ -356,7 +356,7 @@ class FakeTransport:
             content = self.disk.entries[f"{store}/{what[:2]}/{what}"].content if kind == "f" else b""
             self.disk.place(f"{to}/{name}", Entry(content, mode, target=what if kind == "l" else "", folder=kind == "d"))
 
-    def _write_sweep(self, store: str) -> None:
+    def _write_sweep(self, store: str, spare: float = 0) -> None:
         """Nothing: this disk has no hard links to count."""
 
     def _write_file(

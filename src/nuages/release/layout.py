@@ -39,9 +39,10 @@ def store_layout(topology: Topology) -> Layout:
     return local_store(topology.name) if topology.remote else local_site(topology.name)
 
 
-def sweep_op(layout: Layout) -> dict[str, str]:
-    """After old builds were removed from a server: the pieces that none is made of any more go too."""
-    return {"op": "sweep", "store": str(layout / "store")}
+def sweep_op(layout: Layout, spare: float = 3600) -> dict[str, str | float]:
+    """After old builds were removed from a server: the pieces that none is made of any more go too, but for those that
+    came within `spare` seconds: a colleague may be sending a build beside us."""
+    return {"op": "sweep", "store": str(layout / "store"), "spare": spare}
 
 
 @dataclass(frozen=True)

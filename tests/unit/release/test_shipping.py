@@ -122,12 +122,20 @@ def test_pieces_of_removed_builds_are_swept(tmp_path, site):
     host = NearHost()
     kept = ship_build(make_build(tmp_path / "store"), host, site, silent)
     gone = ship_build(make_build(tmp_path / "store", "b2", **{"static/old.js": "old"}), host, site, silent)
-    step = {"text": "- old", "ops": [{"op": "remove", "paths": [str(gone.path)]}, sweep_op(site)]}
+    step = {"text": "- old", "ops": [{"op": "remove", "paths": [str(gone.path)]}, sweep_op(site, spare=0)]}
     host.write([step], str(site.journal), lambda _event: None)
     left = [p.read_text() for p in (site / "store").rglob("*") if p.is_file()]
     assert "old" not in left
     assert "static" in left
     assert (kept.path / "static/app.1234.js").read_text() == "static"
+
+
+def test_pieces_that_a_colleague_is_sending_are_spared(tmp_path, site):
+    host = NearHost(breaks_after=3)
+    with pytest.raises(ConnectionError):
+        ship_build(make_build(tmp_path / "store"), host, site, silent)
+    host.write([{"text": "- old", "ops": [sweep_op(site)]}], str(site.journal), lambda _event: None)
+    assert sum(p.is_file() for p in (site / "store").rglob("*")) == 3
 
 
 def test_the_same_content_is_one_piece(tmp_path):
