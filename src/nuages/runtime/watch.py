@@ -34,6 +34,7 @@ class Watch:
         self.clock = clock
         self.kill = kill
         self.me = str(os.getpid())
+        self.parent = os.getppid()
         self.quiet_until = clock() + STUCK
 
     def run(self):
@@ -53,7 +54,7 @@ class Watch:
         os.makedirs(self.folder, exist_ok=True)
         partial = os.path.join(self.folder, "." + self.me)
         with open(partial, "w", encoding="ascii") as file:
-            file.write("%d %f" % (os.getppid(), self.clock()))
+            file.write("%d %f" % (self.parent, self.clock()))
         os.replace(partial, os.path.join(self.folder, self.me))
 
     def look(self):
@@ -72,7 +73,7 @@ class Watch:
             return
         with contextlib.suppress(OSError):
             os.unlink(path)
-        if int(parent) == os.getppid() and parent_of(name) == parent:  # and not a stranger with its old number
+        if int(parent) == self.parent and parent_of(name) == parent:  # and not a stranger with its old number
             print("worker %s has not moved for %d seconds and is ended" % (name, STUCK), flush=True)
             self.kill(int(name), signal.SIGKILL)
 

@@ -56,13 +56,12 @@ def names(site, generation, spec, *kinds):
 
 def replace_schedulers(site, old, live, spec):
     """The new ones start when the old ones are gone, and not before: nothing is scheduled twice."""
-    ending = [unit for name in old for unit in names(site, name, site.spec(name), "scheduler")]
-    bound = max([float(p.get("drain", 30)) for p in spec["processes"]] or [30])
-    left = units.end(units.running(ending), bound)
+    specs = {name: site.spec(name) or {"processes": []} for name in old}
+    ending = [unit for name, spec_ in specs.items() for unit in names(site, name, spec_, "scheduler")]
+    drains = [float(p.get("drain", 30)) for spec_ in specs.values() for p in spec_["processes"] if p["kind"] == "scheduler"]
+    left = units.end(units.running(ending), max(drains, default=0))
     if left:
-        raise RefusedError(
-            "%s does not end" % ", ".join(left), hint="its successor waits for it; see systemctl status %s" % left[0]
-        )
+        raise RefusedError("%s does not end" % ", ".join(left), hint="its successor waits for it: systemctl status %s" % left[0])
     units.start(names(site, live, spec, "scheduler"))
 
 

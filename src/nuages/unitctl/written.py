@@ -38,6 +38,7 @@ def instances(spec):
 def write_generation(site, generation, spec, group):
     """The scripts may be run by the site's user and changed by nobody but root; the variables root alone can read."""
     folder = site.generation_dir(generation)
+    os.chmod(os.path.join(folder, "spec.json"), 0o600)
     os.chmod(folder, 0o711)  # noqa: S103 - systemd and the site's user pass through
     for process in spec["processes"]:
         name = process["name"]

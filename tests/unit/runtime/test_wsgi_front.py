@@ -259,3 +259,17 @@ def test_a_declared_proxy_says_who_asks_and_by_which_scheme(site):
     body = site.get("/", peer="10.1.2.3", **FORWARDED).body.decode()
     assert "'REMOTE_ADDR': '198.51.100.7'" in body  # what stands before it may be invented
     assert "'wsgi.url_scheme': 'https'" in body
+
+
+def test_over_a_unix_socket_the_server_is_called_what_was_asked_for():
+    """Granian and Gunicorn name the socket's path, and port 0, which Django would put into absolute addresses."""
+    from nuages_runtime.forwarded import Forwarded
+
+    proxied = {"REMOTE_ADDR": "", "SERVER_NAME": "/run/x.sock", "SERVER_PORT": "0", "HTTP_X_FORWARDED_FOR": "198.51.100.7"}
+    secure = {**proxied, "HTTP_HOST": "shop.example", "HTTP_X_FORWARDED_PROTO": "https"}
+    port = {**proxied, "HTTP_HOST": "[2001:db8::1]:8443"}
+    for environ in (secure, port):
+        assert Forwarded(["unix"]).apply(environ)
+
+    assert (secure["SERVER_NAME"], secure["SERVER_PORT"], secure["REMOTE_ADDR"]) == ("shop.example", "443", "198.51.100.7")
+    assert (port["SERVER_NAME"], port["SERVER_PORT"]) == ("[2001:db8::1]", "8443")

@@ -44,6 +44,7 @@ def test_what_systemd_would_silently_leave_out_is_refused(name, value):
 def site(tmp_path):
     site = state.Site(str(tmp_path / "shop"))
     os.makedirs(site.generation_dir("v1-aa"))
+    Path(site.generation_dir("v1-aa"), "spec.json").write_text("{}")
     return site
 
 
@@ -98,3 +99,9 @@ def test_websockets_get_longer_to_say_goodbye(site, tmp_path):
     folder = write(site, process(env={"NUAGES_RELEASE": str(tmp_path)}))
 
     assert f"sleep {written.WEBSOCKETS:g}\n" in text(folder, "web.stop")
+
+
+def test_the_spec_is_for_root_alone_whoever_wrote_it(site):
+    folder = write(site, process())
+
+    assert stat.S_IMODE(os.stat(os.path.join(folder, "spec.json")).st_mode) == 0o600
