@@ -4,7 +4,8 @@ A request is one line of JSON on standard input ("z" and base64 of it compressed
 lines, each after the byte 0x1E so that whatever a login shell prints is skipped. A connection that dies does not stop
 the step under way: SIGHUP and SIGPIPE are ignored, and the journal on the host tells the next run where this one was.
 
-What only servers need is in agent_server.py and agent_ready.py; they are loaded when something of theirs is asked for.
+The lock is in agent_lock.py, what only servers need in agent_server.py and agent_ready.py; each is loaded when something
+of it is asked for.
 """
 
 import _thread
@@ -34,7 +35,7 @@ JOURNAL_SIZE = 4 << 20
 DEAF = 60  # seconds without a byte taken, after which nobody is thought to listen
 CALLER = {}  # over SSH: "as" is the login's user, "from" the client's address
 SOURCES = globals().get("SOURCES", {})  # over SSH: this file and those beside it, compiled, by name
-REST = ["agent_server.py", "agent_ready.py", "agent_certs.py"]
+REST = ["agent_lock.py", "agent_server.py", "agent_ready.py", "agent_certs.py"]
 
 
 SPEAKING = _thread.allocate_lock()
@@ -327,154 +328,8 @@ def as_user(name, env=None):
     return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": groups, "umask": 0o027}, base
 
 
-# --- the lock, and who held it -------------------------------------------------------------------------------
-
-
-def read_lock(path, token, owner, seconds):
-    """Take the deploy lock, or say who holds it. A holder whose process on this machine has ended holds nothing,
-    once the steps that its agent goes on with have ended too; one on another machine holds as long as its lease."""
-    mine = {"token": token, "owner": owner, "since": time.time(), "expires": time.time() + seconds}
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    with _alone(path + ".guard"):
-        holder = read_json(path) or {}
-        if holder.get("token") != token:
-            writing = _is_writing(os.path.dirname(path))
-            if writing or _holds(holder):
-                return {"holder": holder, "writing": writing}
-            if holder:
-                audit(path, "ended by itself", holder, outcome=_outcome(holder))
-        write_file(path, json.dumps(mine))
-        audit(path, "taken", mine)
-    return {"taken": True}
-
-
-def read_renew(path, token, seconds):
-    with _alone(path + ".guard"):
-        holder = read_json(path) or {}
-        if holder.get("token") != token:
-            return {"held": False}
-        write_file(path, json.dumps({**holder, "expires": time.time() + seconds}))
-    return {"held": True}
-
-
-def read_break_lock(path, who):
-    """Take the lock from its holder, unless steps of its are being carried out. `who`: an owner, for the audit log."""
-    if not os.path.exists(path):
-        return {}
-    with _alone(path + ".guard"):
-        holder = read_json(path) or {}
-        if _is_writing(os.path.dirname(path)):
-            return {"holder": holder, "writing": True}
-        os.unlink(path)
-        audit(path, "broken", {**holder, "owner": who}, outcome=_outcome(holder), held_by=holder.get("owner", {}).get("user", ""))
-    return {"broken": holder}
-
-
-def read_locked(path):
-    """Who holds the lock now, without taking it."""
-    holder = read_json(path)
-    writing = os.path.isdir(os.path.dirname(path)) and _is_writing(os.path.dirname(path))
-    if not holder:
-        return {"writing": writing, "now": time.time()}
-    return {"holder": holder, "writing": writing, "holds": writing or _holds(holder), "now": time.time()}
-
-
-@contextlib.contextmanager
-def _alone(path, wait=True):
-    """Hold a lock of the kernel's on `path`; it ends with the process, however that ends. BlockingIOError unless `wait`."""
-    with open(path, "a+") as file:
-        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        yield file
-
-
-def _is_writing(dir):
-    try:
-        with _alone(os.path.join(dir, "writing"), wait=False):
-            return False
-    except BlockingIOError:
-        return True
-
-
-def _holds(holder):
-    """A process of this machine holds as long as it lives, one elsewhere until its lease ends."""
-    owner = holder.get("owner") or {}
-    if owner.get("remote") or owner.get("host") != os.uname().nodename or not owner.get("pid"):
-        return holder.get("expires", 0) > time.time()
-    try:
-        os.kill(owner["pid"], 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        pass
-    return True
-
-
-def read_unlock(path, token, outcome=""):
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    with _alone(path + ".guard"):
-        holder = read_json(path) or {}
-        if holder.get("token") == token:
-            os.unlink(path)
-            audit(path, "released", holder, outcome=outcome or _outcome(holder))
-    return {}
-
-
-def _outcome(holder):
-    steps = holder.get("steps", 0)
-    return "%d step%s" % (steps, "" if steps == 1 else "s") if steps else "nothing changed"
-
-
-def audit(lock, event, holder, **more):
-    """One line more in the log of who did what, beside the lock. A full disk does not stop the work."""
-    owner = holder.get("owner", {})
-    line = {
-        "at": now(),
-        "event": event,
-        "deploy": holder.get("token", ""),
-        "who": owner.get("user", ""),
-        "as": CALLER.get("as", ""),
-        "from": CALLER.get("from", ""),
-        "host": owner.get("host", ""),
-        "what": owner.get("what", ""),
-        "reason": owner.get("reason", ""),
-        **more,
-    }
-    try:
-        _append(os.path.join(os.path.dirname(lock), "audit.jsonl"), line, rotate=True)
-    except OSError:
-        pass
-
-
-def read_audit(path, limit=100):
-    """The last lines of the audit log, oldest first."""
-    text = (read_text(path + ".1", -JOURNAL_SIZE) or "") + (read_text(path, -JOURNAL_SIZE) or "")
-    found = []
-    for line in text.splitlines()[-limit:]:
-        try:
-            found.append(json.loads(line))
-        except ValueError:  # a line that a power loss cut in two
-            pass
-    return found
-
-
-def now():
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-
-
 def read_caller():
     return CALLER
-
-
-def read_cancel(journal):
-    """Stop the steps that are being carried out: the one under way fails, and what was done is taken back."""
-    path = os.path.join(os.path.dirname(journal), "writing")
-    if not os.path.exists(path) or not _is_writing(os.path.dirname(journal)):
-        return {"stopped": False}
-    pid = (read_text(path) or "").strip()
-    if not pid.isdigit():
-        return {"stopped": False}
-    os.kill(int(pid), signal.SIGTERM)
-    return {"stopped": True}
 
 
 def read_supervisor(program, dir):
@@ -517,14 +372,7 @@ def read_free_port(after, bind="127.0.0.1"):
 READS = {
     "free_port": read_free_port,
     "supervisor": read_supervisor,
-    "lock": read_lock,
-    "unlock": read_unlock,
-    "renew": read_renew,
-    "locked": read_locked,
-    "break_lock": read_break_lock,
-    "audit": read_audit,
     "caller": read_caller,
-    "cancel": read_cancel,
     "text": read_text,
     "site": read_site,
     "files": read_files,
@@ -834,6 +682,10 @@ def describe(error):
     return "%s: %s" % (type(error).__name__, error), "", ""
 
 
+def now():
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+
+
 def record(journal, step, state, **fields):
     if not journal:
         return
@@ -863,9 +715,9 @@ def _append(path, line, rotate):
 
 
 def known(table, name):
-    """What `name` means; the files beside this one are loaded where it does not tell."""
-    if name not in table:
-        load_rest()
+    """What `name` means; the files beside this one are loaded, one after another, until one tells."""
+    while name not in table and REST:
+        load(REST.pop(0))
     if name not in table:
         raise StepFailed("this agent knows no %s" % name)
     return table[name]
@@ -877,15 +729,13 @@ def _loaded(packed):
     return marshal.loads(packed) if packed else None  # noqa: S302 - of a file that root alone may write
 
 
-def load_rest():
-    """Each in a namespace of its own in which the names of this file are known; they add to READS and WRITES."""
+def load(name):
+    """In a namespace of its own in which the names of this file are known; it adds to READS and WRITES."""
     sys.modules.setdefault("agent", sys.modules.get(__name__))
-    while REST:
-        name = REST.pop(0)
-        path = name if SOURCES else os.path.join(os.path.dirname(os.path.abspath(__file__)), name)
-        code = _loaded(SOURCES.get(name)) if SOURCES else compile(read_text(path, 1 << 24) or "", path, "exec")
-        if code:
-            exec(code, {**globals(), "__name__": name[:-3], "__file__": path})
+    path = name if SOURCES else os.path.join(os.path.dirname(os.path.abspath(__file__)), name)
+    code = _loaded(SOURCES.get(name)) if SOURCES else compile(read_text(path, 1 << 24) or "", path, "exec")
+    if code:
+        exec(code, {**globals(), "__name__": name[:-3], "__file__": path})
 
 
 def stop(_signal, _frame):
@@ -939,6 +789,14 @@ def understand(line):
     return json.loads(line)
 
 
+@contextlib.contextmanager
+def _alone(path, wait=True):
+    """Hold a lock of the kernel's on `path`; it ends with the process, however that ends. BlockingIOError unless `wait`."""
+    with open(path, "a+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        yield file
+
+
 def write(steps, journal):
     signal.signal(signal.SIGTERM, stop)
     folder = os.path.dirname(journal)
@@ -970,7 +828,8 @@ def _still_theirs(steps, dir):
 
 
 def _once_held(dir, token):
-    return any(line.get("deploy") == token for line in read_audit(os.path.join(dir, "audit.jsonl"), 50))
+    lines = known(READS, "audit")(os.path.join(dir, "audit.jsonl"), 50)
+    return any(line.get("deploy") == token for line in lines)
 
 
 if __name__ == "__main__":

@@ -4,9 +4,10 @@ import json
 import os
 
 import pytest
-from agent_module import agent
+from agent_module import agent, beside
 
 
+leases = beside("agent_lock")
 ANNA = {"user": "anna", "host": "laptop", "pid": 4, "what": "deploy", "reason": "release day", "remote": True}
 BEN = {"user": "ben", "host": "ci", "pid": 5, "what": "lock --break", "reason": "her laptop is lost"}
 
@@ -19,67 +20,67 @@ def lock(tmp_path):
 def events(lock):
     return [
         (line["event"], line["who"], line.get("outcome"))
-        for line in agent.read_audit(os.path.join(os.path.dirname(lock), "audit.jsonl"))
+        for line in leases.read_audit(os.path.join(os.path.dirname(lock), "audit.jsonl"))
     ]
 
 
 def test_a_client_elsewhere_holds_as_long_as_its_lease_even_under_the_name_of_this_host(lock):
     """Process numbers mean nothing over SSH, also where both machines are called the same."""
-    agent.read_lock(lock, "t1", {**ANNA, "host": os.uname().nodename, "pid": 2**22 - 1}, 60)
-    assert agent.read_lock(lock, "t2", BEN, 60)["holder"]["token"] == "t1"
+    leases.read_lock(lock, "t1", {**ANNA, "host": os.uname().nodename, "pid": 2**22 - 1}, 60)
+    assert leases.read_lock(lock, "t2", BEN, 60)["holder"]["token"] == "t1"
 
 
 def test_a_lease_that_was_not_renewed_ends_by_itself_and_the_log_says_so(lock):
-    agent.read_lock(lock, "t1", ANNA, -1)
-    assert agent.read_lock(lock, "t2", BEN, 60) == {"taken": True}
+    leases.read_lock(lock, "t1", ANNA, -1)
+    assert leases.read_lock(lock, "t2", BEN, 60) == {"taken": True}
     assert events(lock) == [("taken", "anna", None), ("ended by itself", "anna", "nothing changed"), ("taken", "ben", None)]
 
 
 def test_renewing_moves_the_end(lock):
-    agent.read_lock(lock, "t1", ANNA, -1)
-    assert agent.read_renew(lock, "t1", 60) == {"held": True}
-    assert agent.read_lock(lock, "t2", BEN, 60)["holder"]["token"] == "t1"
+    leases.read_lock(lock, "t1", ANNA, -1)
+    assert leases.read_renew(lock, "t1", 60) == {"held": True}
+    assert leases.read_lock(lock, "t2", BEN, 60)["holder"]["token"] == "t1"
 
 
 def test_what_went_to_another_is_not_renewed(lock):
-    agent.read_lock(lock, "t1", ANNA, -1)
-    agent.read_lock(lock, "t2", BEN, 60)
-    assert agent.read_renew(lock, "t1", 60) == {"held": False}
+    leases.read_lock(lock, "t1", ANNA, -1)
+    leases.read_lock(lock, "t2", BEN, 60)
+    assert leases.read_renew(lock, "t1", 60) == {"held": False}
     assert agent.read_json(lock)["token"] == "t2"
 
 
 def test_asking_again_with_the_same_token_is_no_conflict(lock):
     """A question may be asked twice where its answer was lost."""
-    agent.read_lock(lock, "t1", ANNA, 60)
-    assert agent.read_lock(lock, "t1", ANNA, 60) == {"taken": True}
+    leases.read_lock(lock, "t1", ANNA, 60)
+    assert leases.read_lock(lock, "t1", ANNA, 60) == {"taken": True}
 
 
 def test_breaking_it_is_written_down_with_who_and_why(lock):
-    agent.read_lock(lock, "t1", ANNA, 60)
-    assert agent.read_break_lock(lock, BEN)["broken"]["token"] == "t1"
-    assert agent.read_locked(lock)["writing"] is False
-    last = agent.read_audit(os.path.join(os.path.dirname(lock), "audit.jsonl"))[-1]
+    leases.read_lock(lock, "t1", ANNA, 60)
+    assert leases.read_break_lock(lock, BEN)["broken"]["token"] == "t1"
+    assert leases.read_locked(lock)["writing"] is False
+    last = leases.read_audit(os.path.join(os.path.dirname(lock), "audit.jsonl"))[-1]
     assert (last["event"], last["who"], last["held_by"], last["reason"]) == ("broken", "ben", "anna", "her laptop is lost")
 
 
 def test_it_is_not_broken_while_steps_are_carried_out(lock):
-    agent.read_lock(lock, "t1", ANNA, 60)
+    leases.read_lock(lock, "t1", ANNA, 60)
     with agent._alone(os.path.join(os.path.dirname(lock), "writing")):
-        assert agent.read_break_lock(lock, BEN)["writing"] is True
-        assert agent.read_locked(lock)["writing"] is True
+        assert leases.read_break_lock(lock, BEN)["writing"] is True
+        assert leases.read_locked(lock)["writing"] is True
     assert os.path.exists(lock)
 
 
 def test_breaking_what_nobody_holds_is_no_error(lock):
-    assert agent.read_break_lock(lock, BEN) == {}
+    assert leases.read_break_lock(lock, BEN) == {}
 
 
 def test_the_log_names_login_and_address_of_a_caller_over_ssh(lock, monkeypatch):
     monkeypatch.setitem(agent.CALLER, "as", "ops")
     monkeypatch.setitem(agent.CALLER, "from", "203.0.113.9")
-    agent.read_lock(lock, "t1", ANNA, 60)
-    agent.read_unlock(lock, "t1", "failed: the disk is full")
-    taken, released = agent.read_audit(os.path.join(os.path.dirname(lock), "audit.jsonl"))
+    leases.read_lock(lock, "t1", ANNA, 60)
+    leases.read_unlock(lock, "t1", "failed: the disk is full")
+    taken, released = leases.read_audit(os.path.join(os.path.dirname(lock), "audit.jsonl"))
     assert {k: taken[k] for k in ("who", "as", "from", "host", "what", "reason")} == {
         "who": "anna",
         "as": "ops",
@@ -93,7 +94,7 @@ def test_the_log_names_login_and_address_of_a_caller_over_ssh(lock, monkeypatch)
 
 def test_a_line_of_the_log_that_was_cut_in_two_is_passed_over(tmp_path):
     (tmp_path / "audit.jsonl").write_text('{"event": "taken"}\n{"event": "rel')
-    assert agent.read_audit(str(tmp_path / "audit.jsonl")) == [{"event": "taken"}]
+    assert leases.read_audit(str(tmp_path / "audit.jsonl")) == [{"event": "taken"}]
 
 
 def written(tmp_path, token, capsys):
@@ -110,19 +111,19 @@ def _signals():
 
 
 def test_steps_under_a_lock_are_carried_out_and_counted(lock, tmp_path, capsys):
-    agent.read_lock(lock, "t1", ANNA, 60)
+    leases.read_lock(lock, "t1", ANNA, 60)
     assert [e["event"] for e in written(tmp_path, "t1", capsys)] == ["begin", "done"]
-    agent.read_unlock(lock, "t1")
+    leases.read_unlock(lock, "t1")
     assert events(lock)[-1] == ("released", "anna", "1 step")
 
 
 @pytest.mark.parametrize("successor", ["ben took it", "it was broken"])
 def test_steps_under_a_lock_that_is_gone_are_refused(lock, tmp_path, capsys, successor):
-    agent.read_lock(lock, "t1", ANNA, -1)
+    leases.read_lock(lock, "t1", ANNA, -1)
     if successor == "ben took it":
-        agent.read_lock(lock, "t2", BEN, 60)
+        leases.read_lock(lock, "t2", BEN, 60)
     else:
-        agent.read_break_lock(lock, BEN)
+        leases.read_break_lock(lock, BEN)
     (event,) = written(tmp_path, "t1", capsys)
     assert (event["event"], event["what"]) == ("failed", "this deploy's lock is gone")
     assert not (tmp_path / "site" / "a").exists()
@@ -134,4 +135,4 @@ def test_a_host_that_never_had_the_lock_takes_steps_all_the_same(tmp_path, capsy
 
 
 def test_stopping_where_nothing_is_under_way_says_so(tmp_path):
-    assert agent.read_cancel(str(tmp_path / "journal.jsonl")) == {"stopped": False}
+    assert leases.read_cancel(str(tmp_path / "journal.jsonl")) == {"stopped": False}

@@ -8,12 +8,13 @@ import threading
 import time
 
 import pytest
-from agent_module import agent
+from agent_module import agent, beside
 
 from nuages.release.layout import Layout
 from nuages.testing import shop_config, shop_release, write_site
 
 
+leases = beside("agent_lock")
 OWNER = {"user": "ada", "host": os.uname().nodename, "pid": os.getpid(), "what": "up"}
 
 
@@ -88,50 +89,50 @@ def test_a_free_port_can_be_listened_on():
 
 
 def test_the_lock_is_taken_once_and_given_back_by_its_owner_alone(lock):
-    assert agent.read_lock(lock, "t1", OWNER, 60) == {"taken": True}
-    assert agent.read_lock(lock, "t2", OWNER, 60)["holder"]["owner"]["user"] == "ada"
-    agent.read_unlock(lock, "t2")
+    assert leases.read_lock(lock, "t1", OWNER, 60) == {"taken": True}
+    assert leases.read_lock(lock, "t2", OWNER, 60)["holder"]["owner"]["user"] == "ada"
+    leases.read_unlock(lock, "t2")
     assert os.path.exists(lock)
-    agent.read_unlock(lock, "t1")
-    assert agent.read_lock(lock, "t3", OWNER, 60) == {"taken": True}
+    leases.read_unlock(lock, "t1")
+    assert leases.read_lock(lock, "t3", OWNER, 60) == {"taken": True}
 
 
 def test_an_expired_lock_is_taken_over(lock):
-    agent.read_lock(lock, "t1", {**OWNER, "host": "elsewhere"}, -1)
-    assert agent.read_lock(lock, "t2", OWNER, 60) == {"taken": True}
+    leases.read_lock(lock, "t1", {**OWNER, "host": "elsewhere"}, -1)
+    assert leases.read_lock(lock, "t2", OWNER, 60) == {"taken": True}
     assert agent.read_json(lock)["token"] == "t2"
 
 
 def test_a_lock_whose_process_has_ended_is_taken_over(lock):
-    agent.read_lock(lock, "t1", {**OWNER, "pid": ended_pid()}, 600)
-    assert agent.read_lock(lock, "t2", OWNER, 60) == {"taken": True}
+    leases.read_lock(lock, "t1", {**OWNER, "pid": ended_pid()}, 600)
+    assert leases.read_lock(lock, "t2", OWNER, 60) == {"taken": True}
 
 
 def test_a_process_number_of_another_machine_says_nothing(lock):
-    agent.read_lock(lock, "t1", {**OWNER, "host": "elsewhere", "pid": ended_pid()}, 600)
-    assert agent.read_lock(lock, "t2", OWNER, 60)["holder"]["token"] == "t1"
+    leases.read_lock(lock, "t1", {**OWNER, "host": "elsewhere", "pid": ended_pid()}, 600)
+    assert leases.read_lock(lock, "t2", OWNER, 60)["holder"]["token"] == "t1"
 
 
 def test_a_damaged_lock_is_taken_over(lock):
     os.makedirs(os.path.dirname(lock))
     with open(lock, "w") as file:
         file.write("{")
-    assert agent.read_lock(lock, "t1", OWNER, 60) == {"taken": True}
+    assert leases.read_lock(lock, "t1", OWNER, 60) == {"taken": True}
 
 
 def test_unlocking_what_is_not_locked_is_no_error(lock):
-    assert agent.read_unlock(lock, "t1") == {}
+    assert leases.read_unlock(lock, "t1") == {}
 
 
 @pytest.mark.parametrize("found", ["nothing", "a stale lock"])
 def test_of_many_who_ask_at_once_one_gets_the_lock(lock, found):
     if found == "a stale lock":
-        agent.read_lock(lock, "old", {**OWNER, "pid": ended_pid()}, 600)
+        leases.read_lock(lock, "old", {**OWNER, "pid": ended_pid()}, 600)
     answers, start = [], threading.Barrier(12)
 
     def ask(number):
         start.wait()
-        answers.append(agent.read_lock(lock, f"t{number}", OWNER, 60))
+        answers.append(leases.read_lock(lock, f"t{number}", OWNER, 60))
 
     threads = [threading.Thread(target=ask, args=(n,)) for n in range(12)]
     for thread in threads:
@@ -152,8 +153,8 @@ def test_a_lock_is_whole_from_the_moment_it_is_there(lock):
     thread = threading.Thread(target=look)
     thread.start()
     for number in range(100):
-        agent.read_lock(lock, f"t{number}", OWNER, 60)
-        agent.read_unlock(lock, f"t{number}")
+        leases.read_lock(lock, f"t{number}", OWNER, 60)
+        leases.read_unlock(lock, f"t{number}")
     stop.set()
     thread.join()
     assert all(holder is None or holder.get("token") for holder in seen)
@@ -162,7 +163,7 @@ def test_a_lock_is_whole_from_the_moment_it_is_there(lock):
 def test_nobody_gets_the_lock_while_steps_of_an_ended_deploy_are_still_carried_out(lock, tmp_path):
     """kill -9 of `nuages up` does not reach the agent, which goes on with the step under way."""
     site = os.path.dirname(lock)
-    agent.read_lock(lock, "t1", {**OWNER, "pid": ended_pid()}, 600)
+    leases.read_lock(lock, "t1", {**OWNER, "pid": ended_pid()}, 600)
     step = {"text": "~ slow", "ops": [{"op": "run", "argv": ["/bin/sh", "-c", f"touch {tmp_path}/begun; sleep 1"]}]}
     request = json.dumps({"write": [step], "journal": os.path.join(site, "journal.jsonl")})
     writing = subprocess.Popen([sys.executable, agent.__file__], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
@@ -170,6 +171,6 @@ def test_nobody_gets_the_lock_while_steps_of_an_ended_deploy_are_still_carried_o
     writing.stdin.close()
     while not (tmp_path / "begun").exists():
         time.sleep(0.02)
-    assert agent.read_lock(lock, "t2", OWNER, 60)["holder"]["token"] == "t1"
+    assert leases.read_lock(lock, "t2", OWNER, 60)["holder"]["token"] == "t1"
     writing.wait()
-    assert agent.read_lock(lock, "t2", OWNER, 60) == {"taken": True}
+    assert leases.read_lock(lock, "t2", OWNER, 60) == {"taken": True}
