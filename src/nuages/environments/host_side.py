@@ -35,6 +35,7 @@ def main(spec):
     path = spec["path"]
     refuse_other_python(spec)
     os.umask(0o022)
+    os.nice(10)  # a site may be served from this host meanwhile
     venvs = os.path.dirname(path)
     os.makedirs(venvs, exist_ok=True)
     with open(os.path.join(venvs, ".placing"), "w") as guard:

@@ -23,7 +23,8 @@ from nuages.release.writable import fill_command
 MANIFEST = "manifest.json"
 # Whoever imports a module that does not compile is told; one that nobody imports does no harm.
 COMPILE = """\
-import compileall, py_compile, sys
+import compileall, os, py_compile, sys
+os.nice(10)
 mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
 for part in ("source", "runtime"):
     compileall.compile_dir(sys.argv[1] + "/" + part, quiet=2, workers=int(sys.argv[2]), invalidation_mode=mode,
