@@ -45,6 +45,7 @@ def _send(made: Build, project: Project, work: Work, seat: Seat) -> Build:
         now = {name: made.manifest.get(name) for name in ("commit", "branch", "dirty")}
         return Build(made.id, live.layout.build(made.id), {**there, **now})
     progress = partial(_tell, work, live.host.name)
+    work.progress(f"{live.host.name}: bringing what it lacks of the release")
     pieces = gather(work.here, lock, target, progress)
     layout, cores = live.layout, live.machine.cores
     account = work.topology.account if live.site else ""
@@ -76,4 +77,4 @@ def _moved(build: Build, environment: Environment) -> Build:
 
 
 def _tell(work: Work, name: str, line: str) -> None:
-    work.progress(f"{name}: {line}")
+    work.progress(f"  {name}: {line}")
