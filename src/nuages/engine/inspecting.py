@@ -17,12 +17,13 @@ from pathlib import Path
 from typing import Any
 
 from nuages import __version__
+from nuages.components.contract import Machine
 from nuages.components.proxy import names_of
 from nuages.components.registry import app_server
 from nuages.engine.model import Live
 from nuages.engine.services import exports_of, requirements_of, with_exports
 from nuages.environments.interpreters import interpreters
-from nuages.environments.model import Environment
+from nuages.environments.model import Environment, Lock, Target
 from nuages.hosts.transport import Progress, Transport
 from nuages.project import as_json, from_json
 from nuages.project.model import Files, Project
@@ -92,8 +93,11 @@ def guess_interface(topology: Topology, files: Files) -> str:
 def _environment(work: Work, files: Files, interface: str) -> Environment:
     from nuages.environments import build_environment, make_lock
 
-    topology, layout = work.topology, work.store
+    topology, layout, machine = work.topology, work.store, work.live.machine
     stack = stack_of(work, interface)
+    # Static files are made with the versions that the server serves them to.
+    served = topology.remote and machine.arch
+    versions = server_lock(work, files, interface, machine)[1].versions if served else None
     lock = make_lock(
         work.here,
         topology.root,
@@ -103,9 +107,23 @@ def _environment(work: Work, files: Files, interface: str) -> Environment:
         stack,
         layout / "locks",
         work.progress,
+        prefer=versions,
     )
     # Bytecode is written by what imports it first, the probe: compiling every file of every package costs ten times as much.
     return build_environment(work.here, lock, layout.venvs, work.progress, compile_bytecode=False)
+
+
+def server_lock(work: Work, files: Files, interface: str, machine: Machine) -> tuple[Target, Lock]:
+    """The project's packages for the Python of a server; what is live stays as it is where it fits."""
+    from nuages.environments.target import target_lock
+
+    system = f"{machine.os.capitalize()} {machine.os_version}".strip()
+    target = Target(machine.python_version, machine.python, machine.arch, machine.libc, system)
+    live = dict((work.live.manifest or {}).get("versions") or {})
+    root, keep, stack = work.topology.root, work.store / "locks", stack_of(work, interface)
+    requirements, hints, wanted = files.requirements, files.python_hints, work.topology.python
+    lock = target_lock(work.here, root, requirements, hints, wanted, stack, target, keep, work.progress, prefer=live)
+    return target, lock
 
 
 def stack_of(work: Work, interface: str) -> tuple[str, ...]:

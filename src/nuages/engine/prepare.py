@@ -16,9 +16,9 @@ from nuages.engine.inspecting import (
     names_of_site,
     policy_of,
     port_of,
+    server_lock,
     services_of,
     sizes_of,
-    stack_of,
     trusted_proxies,
 )
 from nuages.engine.model import Live
@@ -159,20 +159,7 @@ def _build_id(work: Work, inspected: Inspected) -> str:
 
 def lock_for(work: Work, project: Project, machine: Machine) -> tuple[Target, Lock]:
     """The project's packages for the Python of a server. Kept: the second time it starts no process."""
-    from nuages.environments.target import target_lock
-
-    target = target_of(machine)
-    files, stack = project.files, stack_of(work, project.interface)
-    live = dict((work.live.manifest or {}).get("versions") or {})
-    root, hints, keep = work.topology.root, files.python_hints, work.store / "locks"
-    wanted = work.topology.python
-    lock = target_lock(work.here, root, files.requirements, hints, wanted, stack, target, keep, work.progress, prefer=live)
-    return target, lock
-
-
-def target_of(machine: Machine) -> Target:
-    system = f"{machine.os.capitalize()} {machine.os_version}".strip()
-    return Target(machine.python_version, machine.python, machine.arch, machine.libc, system)
+    return server_lock(work, project.files, project.interface, machine)
 
 
 def _is_built(work: Work, inspected: Inspected) -> bool:
