@@ -28,8 +28,8 @@ def one(host, description):
         run(host, description.verify, "root")
     if changed:
         host.must("systemctl daemon-reload")
-    for unit in description.units:
-        switch(host, unit, changed)
+    if description.units:
+        host.must(" && ".join(switched(unit, changed) for unit in description.units))
     for action in description.actions:
         if not (action.unless and run(host, action.unless, action.user, must=False).ok):
             run(host, action.command, action.user)
@@ -77,15 +77,15 @@ def revealed(content):
     return content.reveal() if isinstance(content, Secret) else content
 
 
-def switch(host, unit, changed):
+def switched(unit, changed):
+    """A line of shell; what stands as it should is not touched."""
+    name = unit.name
     if not unit.enabled:
-        host.must("systemctl", "disable", "--now", unit.name)
-        return
-    host.must("systemctl", "enable", unit.name)
+        return f"systemctl disable --now {name}"
+    now = f"systemctl is-active -q {name} || systemctl start {name}" if unit.running else "true"
     if changed & set(unit.on):
-        host.must("systemctl", "reload" if unit.reload else "restart", unit.name)
-    elif unit.running:
-        host.must("systemctl", "start", unit.name)
+        now = f"systemctl {'reload' if unit.reload else 'restart'} {name}"
+    return f"{{ systemctl is-enabled -q {name} 2>/dev/null || systemctl enable {name}; }} && {{ {now}; }}"
 
 
 def run(host, command, user, *, must=True):
