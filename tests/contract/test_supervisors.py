@@ -7,7 +7,7 @@ import json
 import pytest
 
 from nuages.components.registry import SUPERVISORS, supervisor
-from nuages.testing import LAYOUT, shop_build, shop_desired, shop_live, shop_topology
+from nuages.testing import LAYOUT, shop_build, shop_desired, shop_live, shop_placement, shop_topology
 
 
 ALL = pytest.mark.parametrize("name", sorted(SUPERVISORS))
@@ -63,3 +63,13 @@ def test_every_verb_is_a_command_with_a_limit_and_without_a_secret(name):
         assert command.timeout > 0
         assert verb in command.argv
         assert not command.env
+
+
+@ALL
+def test_what_it_wants_of_a_server_names_no_release_and_no_secret(name):
+    placement = shop_placement(env={"KEY": "hush"}, number=7)
+    wanted = repr([file.content for description in supervisor(name).describe(placement) for file in description.files])
+
+    assert "hush" not in wanted
+    assert "v7" not in wanted
+    assert placement.build.id not in wanted.split()

@@ -1,7 +1,9 @@
 """Which generation is live, and folders that belong to the site's own user: root follows nothing there."""
 
+import ast
 import json
 import os
+from pathlib import Path
 
 import pytest
 from shipped_unitctl import state
@@ -79,3 +81,9 @@ def test_a_mark_is_not_written_through_a_link(tmp_path):
         state.touch_untrusted(opened, "go")
 
     assert not (tmp_path / "made-by-root").exists()
+
+
+@pytest.mark.parametrize("file", sorted(Path(state.__file__).parent.glob("*.py")), ids=lambda file: file.name)
+def test_the_programs_are_written_for_python_3_9(file):
+    """Of the host, whichever it has: Debian 11's is the oldest."""
+    ast.parse(file.read_text(encoding="utf-8"), feature_version=(3, 9))
