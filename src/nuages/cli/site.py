@@ -95,15 +95,16 @@ def terminal(ctx: click.Context, *, as_json: bool = False, ask: bool = False, on
 
 
 def url_of(live: Live, topology: Topology) -> str:
-    return url_at(live.address, topology, secure=bool((live.policy.get("tls") or {}).get("enabled")))
+    names = live.policy.get("domains") or [""]
+    return url_at(live.address, topology, secure=bool((live.policy.get("tls") or {}).get("enabled")), name=names[0])
 
 
-def url_at(address: str, topology: Topology, *, secure: bool) -> str:
+def url_at(address: str, topology: Topology, *, secure: bool, name: str = "") -> str:
     """Where people reach it: the domain when one is declared, else this machine or the server's address."""
     if topology.domains:
         return f"{'https' if secure else 'http'}://{topology.domains[0]}/"
     if topology.remote:
-        return f"http://{topology.hosts[0].address}/"
+        return f"{'https' if secure else 'http'}://{f'[{name}]' if ':' in name else name}/"
     host, _, port = address.rpartition(":")
     shown = "localhost" if host in ("127.0.0.1", "::1", "[::1]", "", "0.0.0.0") else host  # noqa: S104
     return f"http://{shown}:{port}/"

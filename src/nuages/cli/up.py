@@ -86,7 +86,7 @@ def perform(wish: Wish, console: Terminal, what: str, site: Site, *, as_json: bo
     request = Request(root=wish.root, what=what, overrides=wish.overrides, check=wish.check, adopt=wish.adopt)
     plan = deploy(request, console)
     number, address = (plan.facts["release"], plan.facts["listen"]) if plan.empty else serving(site)
-    url = url_at(address, site.topology, secure=bool(plan.facts["secure"]))
+    url = url_at(address, site.topology, secure=bool(plan.facts["secure"]), name=plan.facts["name"])
     if as_json:
         seconds = float(console.elapsed().split()[0])
         click.echo(json.dumps({"event": "live", "release": number, "url": url, "seconds": seconds}))

@@ -109,7 +109,7 @@ def _place(
         env={**environ, **build.environ, "NUAGES_RELEASE": str(live.layout.numbered(number))},
         scale=config.scale,
         number=number,
-        host=live.host,
+        host=next((host for host in topology.hosts if host.name == live.host.name), live.host),
         account=topology.account,
     )
 

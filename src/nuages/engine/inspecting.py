@@ -103,7 +103,7 @@ def _environment(work: Work, files: Files, interface: str) -> Environment:
         topology.root,
         files.requirements,
         files.python_hints,
-        topology.python or series_of(work),
+        topology.python or series_of(work, files),
         stack,
         layout / "locks",
         work.progress,
@@ -117,13 +117,21 @@ def server_lock(work: Work, files: Files, interface: str, machine: Machine) -> t
     """The project's packages for the Python of a server; what is live stays as it is where it fits."""
     from nuages.environments.target import target_lock
 
-    system = f"{machine.os.capitalize()} {machine.os_version}".strip()
-    target = Target(machine.python_version, machine.python, machine.arch, machine.libc, system)
+    target = server_target(work, files, machine)
     live = dict((work.live.manifest or {}).get("versions") or {})
     root, keep, stack = work.topology.root, work.store / "locks", stack_of(work, interface)
     requirements, hints, wanted = files.requirements, files.python_hints, work.topology.python
     lock = target_lock(work.here, root, requirements, hints, wanted, stack, target, keep, work.progress, prefer=live)
     return target, lock
+
+
+def server_target(work: Work, files: Files, machine: Machine) -> Target:
+    """The Python of a server that the project runs on."""
+    from nuages.environments.target import choose_python
+
+    system = f"{machine.os.capitalize()} {machine.os_version}".strip()
+    target = Target(machine.python_version, machine.python, machine.arch, machine.libc, system)
+    return choose_python(target, machine.pythons, files.python_hints, work.topology.python)
 
 
 def stack_of(work: Work, interface: str) -> tuple[str, ...]:
@@ -133,11 +141,11 @@ def stack_of(work: Work, interface: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*served, *topology.packages, *drivers(work.config))))
 
 
-def series_of(work: Work) -> str:
+def series_of(work: Work, files: Files) -> str:
     """What is asked here should be what runs there: the server's series of Python, where this machine has it."""
     if not work.topology.remote:
         return ""
-    series = ".".join(work.live.machine.python_version.split(".")[:2])
+    series = ".".join(server_target(work, files, work.live.machine).python.split(".")[:2])
     return series if any(p.version.startswith(f"{series}.") for p in interpreters(work.here)) else ""
 
 

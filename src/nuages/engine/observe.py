@@ -111,7 +111,7 @@ def understand(answers: Mapping[str, Any], layout: Layout, topology: Topology | 
 
 
 def _machine(host: Mapping[str, Any], base: Mapping[str, Any]) -> Machine:
-    plain = {key: host[key] for key in ("os", "os_version", "arch", "libc", "ssh_port") if host.get(key)}
+    plain = {key: host[key] for key in ("os", "os_version", "arch", "libc", "ssh_port", "pythons") if host.get(key)}
     return Machine(host["cores"], host["memory"], python=host["python_path"], python_version=host["python"], facts=base, **plain)
 
 

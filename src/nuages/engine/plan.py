@@ -91,6 +91,7 @@ def _facts(desired: Desired, live: Live) -> dict[str, Any]:
         "live": live.number,
         "listen": desired.listen,
         "secure": bool((desired.placement.policy.get("tls") or {}).get("enabled")),
+        "name": (desired.placement.policy.get("domains") or [""])[0],
         "maintenance": live.maintenance,
     }
 

@@ -185,9 +185,8 @@ def _build(work: Work, inspected: Inspected) -> Prepared:
         **project.files.selectors,
         **_placeholders(work.config, tuple(generated["SECRET_KEY"])),
     }
-    bytecode = _series(project.environment.python.version) == _series(
-        live.machine.python_version or project.environment.python.version
-    )
+    there = lock_for(work, project, live.machine)[1].python if work.topology.remote else project.environment.python
+    bytecode = _series(project.environment.python.version) == _series(there.version)
     order = Order(project, inspected.source, work.store, live.layout, policy, environ, dict(work.config.files), bytecode)
     build = build_release(order, id_, work.here, work.progress)
     now = {"commit": inspected.source.commit, "branch": inspected.source.branch, "dirty": inspected.source.dirty}

@@ -25,7 +25,10 @@ def settle_topology(topology: Topology, sites: Sequence[Seat]) -> Topology:
         return topology
     from nuages.components.web import decide, tls_policy
 
-    decision = decide(topology, live.host, live.web)
+    told = {seat.live.host.name: seat.live.web.addresses for seat in sites if seat.live.web}
+    hosts = tuple(replace(host, addresses=told.get(host.name, ())) for host in topology.hosts)
+    topology = replace(topology, hosts=hosts)
+    decision = decide(topology, hosts[0], live.web)
     return replace(topology, tls=Tls(**tls_policy(topology, decision, _hsts(live))))
 
 
@@ -68,7 +71,7 @@ def _look(desired: Desired, seat: Seat) -> Surroundings:
     if found.conflicts:
         (what, hint), *more = found.conflicts
         raise HostError(what, where=host.name, hint=hint, detail="\n".join(f"{w} ({h})" for w, h in more))
-    decision = decide(topology, live.host, live.web or Seen())
+    decision = decide(topology, desired.placement.host, live.web or Seen())
     drift = (f"{d.path} {d.what}: {d.hint}" for d in found.drift)
     consent = (f"{c.what} ({', '.join(c.changes)}): {c.hint}" for c in found.consent)
     said = (*drift, *consent, *found.notes, *notes(topology, decision, _hsts(live)))

@@ -47,6 +47,7 @@ class Host:
     identity: str = ""
     jump: str = ""
     ssh_config: str = ""  # a configuration file in place of ~/.ssh/config
+    addresses: tuple[str, ...] = ()  # its own, as it told at first contact
 
 
 HERE = Host("localhost")

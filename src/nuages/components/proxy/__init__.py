@@ -27,4 +27,4 @@ class Proxy(Protocol):
 
 def names_of(topology: Topology, host: Host) -> tuple[str, ...]:
     """The names that the site answers to: its domains, or what the server is called and reached by."""
-    return topology.domains or tuple(dict.fromkeys(name for name in (host.address, host.name) if name))
+    return topology.domains or tuple(dict.fromkeys(name for name in (*host.addresses, host.address, host.name) if name))
