@@ -43,6 +43,7 @@ LEDGER = STATE + "/ledger.json"
 KEPT = STATE + "/kept"
 UNDO = STATE + "/undo"
 GUARD = STATE + "/guard"
+POLICY = "/usr/sbin/policy-rc.d"
 ETC_BEFORE = STATE + "/etc-before.json"  # names of all files in /etc before the first package of ours
 TOOLS = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
 QUIET_APT = {
@@ -789,7 +790,7 @@ def _apt(arguments, timeout):
 
 
 @contextlib.contextmanager
-def _services_wait(path="/usr/sbin/policy-rc.d"):
+def _services_wait(path=POLICY):
     """Debian's policy layer: no service starts on being installed. It holds only while this process lives."""
     if os.path.exists(path) and "nuages" not in _content(path):
         yield  # somebody's own policy stands
@@ -1030,6 +1031,9 @@ def write_forget(site, last=False, data=False, root="/"):
                 if entry.get("for") == site:
                     entry["for"] = EVERYBODY
     shutil.rmtree(_at(root, UNDO), ignore_errors=True)
+    policy = _at(root, POLICY)
+    if last and os.path.exists(policy) and "nuages" in _content(policy):
+        os.unlink(policy)  # of a run that the host did not live through
     if last and data:
         shutil.rmtree(_at(root, STATE), ignore_errors=True)
 
