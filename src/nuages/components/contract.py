@@ -26,6 +26,7 @@ class Machine:
     memory: int = 0
     python: str = ""  # path of an interpreter for our stdlib-only programs
     python_version: str = ""
+    pythons: Mapping[str, str] = field(default_factory=dict)  # others that a project may run on: path -> exact version
     os: str = ""  # ID of os-release(5): debian, ubuntu; "" where it is not known
     os_version: str = ""  # VERSION_ID: 13, 12, 24.04
     arch: str = ""  # uname -m: x86_64, aarch64

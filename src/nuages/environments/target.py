@@ -37,6 +37,11 @@ NAMED_GLIBC = (17, 28, *range(31, 41))  # 2.x that uv has a name for; wheels for
 # What each system brings, for the choices of an error.
 SYSTEM_PYTHONS = {"Debian 12": "3.11", "Debian 13": "3.13", "Ubuntu 22.04": "3.10", "Ubuntu 24.04": "3.12"}
 
+ANOTHER_PYTHON = (
+    "a Python in /usr/local or /opt of the server (uv python install --install-dir /opt/python; without internet from "
+    "UV_PYTHON_INSTALL_MIRROR)"
+)
+
 
 def target_lock(
     here: Transport,
@@ -72,6 +77,17 @@ def target_key(lock: Lock) -> str:
     """As `environment_key`: of the lock with its digests, the exact Python and where it lies, and the hook."""
     parts = (lock.text, lock.python.version, lock.python.path, lock.python.platform, *hook.FILES.values())
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+
+
+def choose_python(target: Target, others: Mapping[str, str], hints: Sequence[PythonHint], wanted: str) -> Target:
+    """The target with the system's Python where the project accepts it, else with the newest of `others` (path -> version)
+    that it accepts. Where none fits, `target_lock` says so."""
+    specs = [spec for spec, _who in accepted(hints, wanted)]
+    fitting = [(numbers(version), path) for path, version in others.items() if all(version in spec for spec in specs)]
+    if all(target.python in spec for spec in specs) or not fitting:
+        return target
+    path = max(fitting)[1]
+    return replace(target, python=others[path], path=path)
 
 
 # --- the target ----------------------------------------------------------------------------------------------
@@ -115,19 +131,24 @@ def reader(here: Transport, target: Target) -> str:
 
 def refuse_python(target: Target, hints: Sequence[PythonHint], wanted: str) -> None:
     """What an installer would refuse is refused here, with what can be done about it."""
-    asked = [(wish(wanted), f"`python` in nuages.toml ({wanted})")] if wanted else []
-    asked += [(SpecifierSet(h.spec), f"{h.where} ({h.spec})") for h in hints if binds(h) and not wanted]
-    for spec, who in asked:
+    for spec, who in accepted(hints, wanted):
         if target.python in spec:
             continue
         systems = [f"{name} (Python {series})" for name, series in SYSTEM_PYTHONS.items() if f"{series}.99" in spec]
         choices = [f"a server with {' or '.join(systems)}"] if systems else []
         choices += [
-            "a Python that uv brings to the server (uv python install; without internet from UV_PYTHON_INSTALL_MIRROR)",
+            ANOTHER_PYTHON,
             'a project that accepts this one: requires-python, or python = "..." under [project] in nuages.toml',
         ]
         what = f"Python {target.python} of {target.os or 'the server'} does not fit {who}"
         raise PythonMissingError(what, where=target.path, hint="; ".join(choices))
+
+
+def accepted(hints: Sequence[PythonHint], wanted: str) -> list[tuple[SpecifierSet, str]]:
+    """What an installer, or nuages.toml, would have a Python be; and who says so."""
+    if wanted:
+        return [(wish(wanted), f"`python` in nuages.toml ({wanted})")]
+    return [(SpecifierSet(h.spec), f"{h.where} ({h.spec})") for h in hints if binds(h)]
 
 
 # --- pins ----------------------------------------------------------------------------------------------------

@@ -186,6 +186,7 @@ def read_host():
         "memory": memory,
         "python": "%d.%d.%d" % sys.version_info[:3],
         "python_path": getattr(sys, "_base_executable", sys.executable),
+        "pythons": _other_pythons() if SOURCES else {},
         "platform": sys.platform,
         "hostname": os.uname().nodename,
         "uid": os.geteuid(),
@@ -194,6 +195,25 @@ def read_host():
         **_system(),
         **_ssh_ports(),
     }
+
+
+def _other_pythons():
+    """Pythons that somebody put on a server for a project that the system's does not fit: path -> exact version. Those of
+    uv are there when it was told to: `uv python install --install-dir /opt/python`."""
+    import glob
+
+    known, found = {os.path.realpath(sys.executable)}, {}
+    ask = "import sys, ssl, sqlite3, venv; print('%d.%d.%d' % sys.version_info[:3])"
+    for pattern in ("/usr/bin/", "/usr/local/bin/", "/opt/*/bin/", "/opt/*/*/bin/"):
+        for path in sorted(glob.glob(pattern + "python3.[0-9]*")):
+            real = os.path.realpath(path)
+            if real in known or not os.path.basename(path)[8:].isdigit():
+                continue
+            known.add(real)
+            answer = read_command([path, "-I", "-S", "-c", ask], timeout=10)
+            if answer["status"] == 0:
+                found[path] = answer["stdout"].strip()
+    return found
 
 
 def _system():

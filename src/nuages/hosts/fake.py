@@ -205,7 +205,7 @@ class FakeTransport:
 
     def _read_host(self) -> Mapping[str, Any]:
         system = {"os": "debian", "os_version": "13", "arch": "x86_64", "libc": "glibc 2.41", "ssh_port": 22, "ssh_ports": [22]}
-        return {"platform": "linux", "hostname": self.name, "uid": 0, **system, **self.host}
+        return {"platform": "linux", "hostname": self.name, "uid": 0, "pythons": {}, **system, **self.host}
 
     def _read_free_port(self, after: int, bind: str = "127.0.0.1") -> dict[str, int]:
         return {"port": after}

@@ -7,7 +7,7 @@ from wheels import make_source, make_wheel, sha256
 
 from nuages.environments import find_requirements, python_hints
 from nuages.environments.model import Target
-from nuages.environments.target import platform_of, target_key, target_lock, target_tags
+from nuages.environments.target import choose_python, platform_of, target_key, target_lock, target_tags
 from nuages.errors import EnvironmentBuildError, PythonMissingError
 from nuages.hosts.local import LocalTransport
 
@@ -116,6 +116,16 @@ def test_a_python_that_does_not_fit_is_refused_with_choices(tmp_path, index):
     assert "UV_PYTHON_INSTALL_MIRROR" in refused.value.hint
     with pytest.raises(PythonMissingError, match=r"`python` in nuages.toml \(3\.12\)"):
         lock_for(root, DEBIAN_13, python="3.12")
+
+
+def test_another_python_of_the_server_is_taken_where_the_systems_does_not_fit(tmp_path):
+    (tmp_path / "pyproject.toml").write_text('[project]\nname = "shop"\nversion = "1"\nrequires-python = ">=3.12,<3.14"\n')
+    others = {"/opt/python/a/bin/python3.12": "3.12.9", "/usr/local/bin/python3.13": "3.13.1", "/usr/bin/python3.14": "3.14.0"}
+    chosen = choose_python(DEBIAN_12, others, python_hints(tmp_path), "")
+    assert (chosen.python, chosen.path, chosen.libc) == ("3.13.1", "/usr/local/bin/python3.13", DEBIAN_12.libc)
+    assert choose_python(DEBIAN_12, others, python_hints(tmp_path), "3.12").python == "3.12.9"
+    assert choose_python(DEBIAN_13, others, python_hints(tmp_path), "") == DEBIAN_13
+    assert choose_python(DEBIAN_12, {}, python_hints(tmp_path), "") == DEBIAN_12
 
 
 def test_a_file_that_the_projects_own_lock_does_not_know_is_refused(tmp_path, index):
