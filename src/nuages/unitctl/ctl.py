@@ -49,6 +49,7 @@ class Client:
         return {
             "number": spec.get("number"),
             "build": spec.get("build"),
+            "units": spec.get("units"),
             "state": state,
             "since": record.get("since"),
             "failure": record.get("failure"),
@@ -230,9 +231,12 @@ class Client:
 
     def down(self):
         if os.path.isdir(self.site.run_dir):
+            import shutil
+
             self.stop()
             with self.site.changing() as kept:
                 kept["up"] = False
+            shutil.rmtree(self.site.runtime, ignore_errors=True)  # which follows no link
         return {"down": True}
 
     def upgrade(self):

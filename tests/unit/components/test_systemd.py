@@ -83,6 +83,16 @@ def test_a_generation_brings_what_the_jobs_need():
     assert job["env"]["A"] == "1"
 
 
+def test_a_generation_tells_under_which_units_it_was_started():
+    """A change of the sandbox or of a job reaches processes with a new generation only."""
+    first, later = (Systemd().spec(shop_placement(**more), "v3-ab12", ())["units"] for more in ({}, {"number": 4}))
+    relaxed = Systemd().spec(shop_placement(relax=("jit",)), "v3-ab12", ())["units"]
+    another_time = Systemd().spec(shop_placement(cron=(NIGHTLY,)), "v3-ab12", ())["units"]
+
+    assert first == later
+    assert len({first, relaxed, another_time}) == 3
+
+
 def test_the_limits_of_one_site_do_not_hold_another_whose_name_begins_with_it():
     assert not slice_of("shop-api").startswith(slice_of("shop").removesuffix(".slice") + "-")
 

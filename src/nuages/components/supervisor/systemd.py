@@ -6,6 +6,7 @@ said by `unitctl`, small programs of ours that ask systemctl and end.
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -46,6 +47,7 @@ class Systemd(Supervisor):
             "number": placement.number,
             "build": placement.build.id,
             "account": placement.topology.account,
+            "units": _digest(self.describe(placement)),
             "processes": [p.as_spec() for p in processes if p.instances],
             "cron": [_job(placement, job).as_spec() for job in jobs(placement)],
         }
@@ -79,6 +81,15 @@ class Systemd(Supervisor):
 
 
 KINDS = ("worker", "scheduler")
+
+
+def _digest(descriptions: tuple[Description, ...]) -> str:
+    """What its processes were started under: a live generation with another one has an older sandbox, limits or jobs."""
+    files = [file for description in descriptions for file in description.files]
+    total = hashlib.sha256()
+    for file in files:
+        total.update(f"{file.path}\0{file.content}\0".encode())
+    return total.hexdigest()[:12]
 
 
 def slice_of(site: str) -> str:
