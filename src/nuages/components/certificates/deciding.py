@@ -52,7 +52,7 @@ def decide(topology: Topology, host: Host, names: tuple[str, ...], seen: Seen) -
         notes += (f"the authority said no {_times(seen.failures)}: {seen.error}; it is asked again after {_clock(seen.again)}",)
     elif ask and not have:
         notes += ("it is asked for now",)
-    ready = bool(have) or seen.served.usable or kind == "own"
+    ready = bool(have) or seen.served.usable or kind != "acme"  # these are made in the same plan, before the site
     place = folder(topology.name)
     certificate = Certificate(
         kind, ready, str(place / "fullchain.pem"), str(place / "privkey.pem"), "" if ready else "; ".join(notes)
