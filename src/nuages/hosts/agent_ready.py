@@ -978,8 +978,9 @@ def write_restore_units(names, root="/"):
 def write_reload_units(names):
     """Those that run take their files in again; the others stay as they are."""
     read_command(["systemctl", "daemon-reload"], env=TOOLS, timeout=90)
-    for name in names:
-        _systemctl("try-reload-or-restart", name)
+    for name, state in _units(names).items():
+        if state.get("LoadState") == "loaded":
+            _systemctl("try-reload-or-restart", name)
 
 
 def write_action(key, command, unless=None, undo=None, what="", whose="", erases=False, root="/"):
