@@ -16,7 +16,7 @@ from nuages.engine.inspecting import work_on
 from nuages.engine.judge import judge_migrations
 from nuages.engine.lock import lock_and_read
 from nuages.engine.model import Plan
-from nuages.engine.observe import asked_of_all, seats, seats_again
+from nuages.engine.observe import asked_of_all, is_as_before, seats, seats_again
 from nuages.engine.plan import make_plans
 from nuages.engine.prepare import prepare
 from nuages.engine.readying import given_certificates, look_around, settle_topology
@@ -43,7 +43,7 @@ def deploy(request: Request, console: Console) -> Plan:
 
 def go(request: Request, console: Console) -> Plan:
     declared = request.adjust(load_topology(request.root))
-    with reach(declared) as hosts:
+    with reach(declared, accept_new=request.accept_new) as hosts:
         layout = site_layout(declared)
         sites = seats(hosts, layout, declared, request.owner(declared))
         topology = settle_topology(declared, sites)
@@ -57,13 +57,16 @@ def go(request: Request, console: Console) -> Plan:
             console.plan(resting)
             return resting
         asked = asked_of_all(hosts, layout, declared)[hosts.lead.name]
-        with lock_and_read(hosts.lead, layout, request.what, asked) as (token, answers):
-            sites = seats_again(hosts, answers, layout, topology, request.owner(topology))
-            desired = compose_all(topology, sites, builds, config, prepared.policy, token, request.signature(), given)
-            surroundings = look_around(desired, sites)
-            judgements = judge_migrations(desired[0], sites[0].live, hosts.lead, console.progress, force=not request.check)
-            plan = roll_out(make_plans(desired, sites, judgements, surroundings, request), topology)
-            console.plan(plan)
-            if not request.only_plan and console.agreed(plan):
-                apply(plan, sites, token, console.step)
-    return plan
+        lock = lock_and_read(hosts.lead, layout, request.what, asked, reason=request.why, wait=request.wait)
+        with lock as (token, answers):
+            before, sites = sites, seats_again(hosts, answers, layout, topology, request.owner(topology))
+            if is_as_before(before, sites):
+                desired = compose_all(topology, sites, builds, config, prepared.policy, token, request.signature(), given)
+                around = look_around(desired, sites)
+                judgements = judge_migrations(desired[0], sites[0].live, hosts.lead, console.progress, force=not request.check)
+                plan = roll_out(make_plans(desired, sites, judgements, around, request), topology)
+                console.plan(plan)
+                if not request.only_plan and console.agreed(plan):
+                    apply(plan, sites, token, console.step)
+                return plan
+    return go(request, console)  # somebody else's deploy came in between: what was prepared here is of yesterday

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from nuages.cli.site import path_argument, root_of, site_at, terminal
@@ -14,6 +16,7 @@ from nuages.cli.up import Wish, deploy_options, overrides_of, perform
 @click.pass_context
 def command(
     ctx: click.Context,
+    /,
     path: str | None,
     port: int | None,
     bind: str | None,
@@ -21,7 +24,8 @@ def command(
     adopt: bool,
     ask: bool,
     as_json: bool,
+    **more: Any,
 ) -> None:
     """Deploy this project and leave it running in the background."""
-    wish = Wish(root_of(ctx, path), overrides_of(port, bind), not no_check, adopt)
+    wish = Wish(root_of(ctx, path), overrides_of(port, bind), not no_check, adopt, more)
     perform(wish, terminal(ctx, as_json=as_json, ask=ask), "deploy", site_at(wish.root), as_json=as_json)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ class Wish:
     overrides: dict[str, Any]
     check: bool
     adopt: bool
+    more: dict[str, Any] = field(default_factory=dict)  # of the Request: why, wait, accept_new
 
 
 def deploy_options(function: Any) -> Any:
@@ -37,6 +38,9 @@ def deploy_options(function: Any) -> Any:
         click.option("--no-check", is_flag=True, help="Don't let the audit stop it."),
         click.option("--adopt", is_flag=True, help="The project's folder has moved: take over the site it left."),
         click.option("--ask", is_flag=True, help="Show the plan and ask before applying it."),
+        click.option("-m", "--message", "why", metavar="TEXT", default="", help="Why; told by releases, lock and audit."),
+        click.option("--wait-lock", "wait", metavar="SECONDS", type=float, default=0.0, help="Wait so long for another deploy."),
+        click.option("--accept-new-host-keys", "accept_new", is_flag=True, help="Of servers that ssh does not know yet."),
         json_option,
     ]
     for option in reversed(options):
@@ -51,6 +55,7 @@ def deploy_options(function: Any) -> Any:
 @click.pass_context
 def command(
     ctx: click.Context,
+    /,
     path: str | None,
     detach: bool,
     port: int | None,
@@ -59,12 +64,13 @@ def command(
     adopt: bool,
     ask: bool,
     as_json: bool,
+    **more: Any,
 ) -> None:
     """Bring this project up in production on this machine; on a running site, deploy.
 
     In the foreground it shows the logs, and Ctrl-C stops the site that it started.
     """
-    wish = Wish(root_of(ctx, path), overrides_of(port, bind), not no_check, adopt)
+    wish = Wish(root_of(ctx, path), overrides_of(port, bind), not no_check, adopt, more)
     console = terminal(ctx, as_json=as_json, ask=ask)
     site = site_at(wish.root)
     stays = detach or adopt or as_json or bool(site.live().serving)
@@ -83,7 +89,7 @@ def overrides_of(port: int | None, bind: str | None) -> dict[str, Any]:
 
 def perform(wish: Wish, console: Terminal, what: str, site: Site, *, as_json: bool) -> None:
     """Deploy, then say where it is."""
-    request = Request(root=wish.root, what=what, overrides=wish.overrides, check=wish.check, adopt=wish.adopt)
+    request = Request(root=wish.root, what=what, overrides=wish.overrides, check=wish.check, adopt=wish.adopt, **wish.more)
     plan = deploy(request, console)
     number, address = (plan.facts["release"], plan.facts["listen"]) if plan.empty else serving(site)
     url = url_at(address, site.topology, secure=bool(plan.facts["secure"]), name=plan.facts["name"])

@@ -39,6 +39,15 @@ def seats_again(
     return seated(hosts, asked, [lead, *others], layout, topology, owner)
 
 
+def is_as_before(before: Sequence[Seat], now: Sequence[Seat]) -> bool:
+    """Is what a deploy was prepared for still what is live?"""
+
+    def told(sites: Sequence[Seat]) -> list[tuple[Any, Any]]:
+        return [(seat.live.number, (seat.live.config or {}).get("version")) for seat in sites]
+
+    return told(before) == told(now)
+
+
 def asked_of_all(hosts: Hosts, layout: Layout, topology: Topology) -> dict[str, dict[str, Mapping[str, Any]]]:
     """By the host's name: the site, the machine, and what was asked of its surroundings the last time."""
     named = {host.name: host for host in topology.hosts}

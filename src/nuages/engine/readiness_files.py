@@ -126,7 +126,9 @@ def stale_files(room: Room, descriptions: Sequence[Description]) -> list[Step]:
     wanted = {path for d in descriptions for path in named_paths(d)}
     gone = [path for path in ours(room) if path not in wanted]
     made = [room.step("-", path, "nothing wants it any more", {"op": "bring_back", "path": path}) for path in gone]
-    units = sorted({name for name, unit in room.ready.ledger.get("units", {}).items() if set(unit.get("on", ())) & set(gone)})
+    staying = {unit.name for d in descriptions for unit in d.units}  # one that nobody wants has been stopped
+    known = room.ready.ledger.get("units", {})
+    units = sorted(name for name, unit in known.items() if name in staying and set(unit.get("on", ())) & set(gone))
     if units and made:
         reload: Op = {"op": "reload_units", "names": units}
         made[-1] = replace(made[-1], ops=(*made[-1].ops, reload))

@@ -75,7 +75,9 @@ def _look(desired: Desired, seat: Seat) -> Surroundings:
     drift = (f"{d.path} {d.what}: {d.hint}" for d in found.drift)
     consent = (f"{c.what} ({', '.join(c.changes)}): {c.hint}" for c in found.consent)
     said = (*drift, *consent, *found.notes, *notes(topology, decision, _hsts(live)))
-    return Surroundings(found.steps, tuple(f"{host.name}: {note}" for note in said), first=decision.ask and decision.certificate.kind == "acme")
+    return Surroundings(
+        found.steps, tuple(f"{host.name}: {note}" for note in said), first=decision.ask and decision.certificate.kind == "acme"
+    )
 
 
 def _answers(seat: Seat, questions: Mapping[str, Mapping[str, Any]], topology: Topology) -> Mapping[str, Any]:

@@ -35,6 +35,8 @@ class Request:
     check: bool = True
     adopt: bool = False  # take over a site that was deployed from another folder
     why: str = ""
+    wait: float = 0  # seconds, for a lock that somebody else holds
+    accept_new: bool = False  # host keys that ssh does not know yet
     asked: bool = False  # the authority has been asked for a certificate; whatever it said, the site goes live now
 
     def adjust(self, topology: Topology) -> Topology:

@@ -62,7 +62,7 @@ def together(transports: Sequence[Transport], work: Callable[[Transport], T]) ->
 
 
 @contextlib.contextmanager
-def reach(topology: Declared) -> Iterator[Hosts]:
+def reach(topology: Declared, *, accept_new: bool = False) -> Iterator[Hosts]:
     """The way to the hosts of a topology: its servers, or this machine. Nothing is connected before it is asked."""
     here = LocalTransport()
     if not topology.remote:
@@ -70,5 +70,5 @@ def reach(topology: Declared) -> Iterator[Hosts]:
         return
     from nuages.hosts.ssh import reach_servers
 
-    with reach_servers(topology) as servers:
+    with reach_servers(topology, accept_new=accept_new) as servers:
         yield Hosts(here, tuple(servers))
