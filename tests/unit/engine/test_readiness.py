@@ -237,6 +237,17 @@ def test_what_nothing_wants_any_more_goes_but_keys_stay():
 GUARDED = replace(FILE, name="ssh", guard=True)
 
 
+def test_a_unit_that_stays_takes_note_of_a_file_that_goes_and_one_that_goes_is_not_asked_to():
+    """A reload of what was just stopped, and has lost its file, would fail the deploy."""
+    queue = "/etc/systemd/system/shop-queue.service"
+    files = {queue: written("unit"), CONF: written("ours\n"), "/etc/more.conf": written("more")}
+    units = {"shop-queue.service": {"for": "shop", "on": [queue, CONF]}, "web.service": {"for": "shop", "on": ["/etc/more.conf"]}}
+    web = Description("web", "web", units=(Unit("web.service", running=None, enabled=True),))
+    comparison = told(ready(ledger={"files": files, "units": units}, units={"web.service": {"UnitFileState": "enabled"}}), web)
+    reloaded = [op["names"] for step in comparison.steps for op in step.ops if op["op"] == "reload_units"]
+    assert reloaded == [["web.service"]]
+
+
 def test_a_change_that_may_lock_us_out_is_armed_and_waits_for_a_fresh_login():
     arm, change, gate = told(ready(), GUARDED).steps
     assert arm.ops[0]["op"] == "arm"
