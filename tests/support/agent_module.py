@@ -18,6 +18,6 @@ sys.modules["agent"] = agent  # the name under which the files beside it know it
 
 def beside(name):
     spec = importlib.util.spec_from_file_location(name, AGENT.with_name(f"{name}.py"))
-    module = importlib.util.module_from_spec(spec)
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

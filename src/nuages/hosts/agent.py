@@ -35,7 +35,15 @@ JOURNAL_SIZE = 4 << 20
 DEAF = 60  # seconds without a byte taken, after which nobody is thought to listen
 CALLER = {}  # over SSH: "as" is the login's user, "from" the client's address
 SOURCES = globals().get("SOURCES", {})  # over SSH: this file and those beside it, compiled, by name
-REST = ["agent_lock.py", "agent_server.py", "agent_ready.py", "agent_certs.py"]
+REST = [
+    "agent_lock.py",
+    "agent_server.py",
+    "agent_ready.py",
+    "agent_certs.py",
+    "agent_files.py",
+    "agent_packages.py",
+    "agent_units.py",
+]
 
 
 SPEAKING = _thread.allocate_lock()
@@ -750,12 +758,14 @@ def _loaded(packed):
 
 
 def load(name):
-    """In a namespace of its own in which the names of this file are known; it adds to READS and WRITES."""
+    """As a module in which the names of this file are known, and which those after it may import; it adds to READS and WRITES."""
     sys.modules.setdefault("agent", sys.modules.get(__name__))
     path = name if SOURCES else os.path.join(os.path.dirname(os.path.abspath(__file__)), name)
     code = _loaded(SOURCES.get(name)) if SOURCES else compile(read_text(path, 1 << 24) or "", path, "exec")
     if code:
-        exec(code, {**globals(), "__name__": name[:-3], "__file__": path})
+        module = sys.modules[name[:-3]] = type(sys)(name[:-3])
+        vars(module).update({**globals(), "__name__": name[:-3], "__file__": path})
+        exec(code, vars(module))
 
 
 def stop(_signal, _frame):

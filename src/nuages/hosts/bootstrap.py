@@ -16,7 +16,16 @@ from pathlib import Path
 
 
 MARK = b"\x1e"
-FILES = ("agent.py", "agent_lock.py", "agent_server.py", "agent_ready.py", "agent_certs.py")
+FILES = (
+    "agent.py",
+    "agent_lock.py",
+    "agent_server.py",
+    "agent_ready.py",
+    "agent_certs.py",
+    "agent_files.py",
+    "agent_packages.py",
+    "agent_units.py",
+)
 OLDEST = (3, 9)
 # The system's own Python first; PATH as sudo's secure_path has it.
 PATHS = "/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin"

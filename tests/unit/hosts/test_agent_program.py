@@ -79,11 +79,11 @@ def test_its_syntax_is_that_of_the_oldest_python(name):
 
 
 @pytest.mark.parametrize("name", SHIPPED)
-def test_it_needs_the_standard_library_alone(name):
+def test_it_needs_the_standard_library_and_what_is_sent_with_it_alone(name):
     tree = ast.parse(AGENT.with_name(name).read_text())
     names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     names |= {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-    assert {name.split(".")[0] for name in names} <= {*sys.stdlib_module_names, "agent"}
+    assert {name.split(".")[0] for name in names} <= {*sys.stdlib_module_names, *(other.removesuffix(".py") for other in SHIPPED)}
 
 
 def test_it_goes_on_when_nobody_listens_any_more(tmp_path):

@@ -8,6 +8,9 @@ from agent_module import agent, beside
 
 
 ready = beside("agent_ready")
+files = beside("agent_files")
+beside("agent_packages")
+units = beside("agent_units")
 
 
 @pytest.fixture
@@ -26,7 +29,7 @@ def ledger(root):
 
 
 def install(root, me, path="/etc/shop.conf", content="ours\n", **how):
-    ready.write_install(path, content, whose="shop", by="shop", root=str(root), **{**me, **how})
+    files.write_install(path, content, whose="shop", by="shop", root=str(root), **{**me, **how})
 
 
 def test_a_file_is_written_and_known_by_its_digest(root, me):
@@ -42,7 +45,7 @@ def test_what_lay_there_comes_back_with_its_mode_when_we_leave(root, me):
     (root / "etc/shop.conf").chmod(0o604)
     install(root, me, fresh=True)
     install(root, me, content="ours again\n", expect=ledger(root)["files"]["/etc/shop.conf"]["digest"])
-    ready.write_bring_back("/etc/shop.conf", root=str(root))
+    files.write_bring_back("/etc/shop.conf", root=str(root))
     assert (root / "etc/shop.conf").read_text() == "theirs\n"
     assert (root / "etc/shop.conf").stat().st_mode & 0o777 == 0o604
     assert "/etc/shop.conf" not in ledger(root)["files"]
@@ -50,8 +53,8 @@ def test_what_lay_there_comes_back_with_its_mode_when_we_leave(root, me):
 
 def test_where_nothing_lay_nothing_stays_not_even_the_folders_that_we_made(root, me):
     install(root, me, path="/etc/a/b/shop.conf")
-    ready.write_bring_back("/etc/a/b/shop.conf", root=str(root))
-    ready.write_forget_directories(["shop"], root=str(root))
+    files.write_bring_back("/etc/a/b/shop.conf", root=str(root))
+    files.write_forget_directories(["shop"], root=str(root))
     assert os.listdir(root / "etc") == []
 
 
@@ -65,7 +68,7 @@ def test_a_file_that_changed_since_the_plan_is_not_overwritten(root, me):
 def test_a_file_changed_by_hand_is_kept_when_it_is_overwritten_and_when_we_leave(root, me):
     install(root, me)
     (root / "etc/shop.conf").write_text("by hand\n")
-    ready.write_bring_back("/etc/shop.conf", root=str(root))
+    files.write_bring_back("/etc/shop.conf", root=str(root))
     assert (root / "root/nuages-changed-by-hand/etc/shop.conf").read_text() == "by hand\n"
 
 
@@ -73,15 +76,15 @@ def test_put_back_is_as_before_the_op_in_the_file_and_in_the_ledger(root, me):
     install(root, me, content="first\n")
     before = ledger(root)["files"]
     install(root, me, content="second\n", expect=before["/etc/shop.conf"]["digest"])
-    ready.write_put_back("/etc/shop.conf", root=str(root))
+    files.write_put_back("/etc/shop.conf", root=str(root))
     assert (root / "etc/shop.conf").read_text() == "first\n"
     assert ledger(root)["files"] == before
 
 
 def test_put_back_of_a_new_file_takes_it_away(root, me):
     install(root, me)
-    ready.write_put_back("/etc/shop.conf", root=str(root))
-    ready.write_put_back("/etc/shop.conf", root=str(root))  # a second time there is nothing to do
+    files.write_put_back("/etc/shop.conf", root=str(root))
+    files.write_put_back("/etc/shop.conf", root=str(root))  # a second time there is nothing to do
     assert not (root / "etc/shop.conf").exists()
     assert ledger(root)["files"] == {}
 
@@ -94,27 +97,27 @@ def test_a_file_for_once_is_left_as_it_lies(root, me):
 
 def test_a_link_takes_the_place_of_another_and_gives_it_back(root):
     (root / "etc/site").symlink_to("theirs")
-    ready.write_link("/etc/site", "ours", whose="shop", root=str(root))
+    files.write_link("/etc/site", "ours", whose="shop", root=str(root))
     assert os.readlink(root / "etc/site") == "ours"
-    ready.write_bring_back("/etc/site", root=str(root))
+    files.write_bring_back("/etc/site", root=str(root))
     assert os.readlink(root / "etc/site") == "theirs"
 
 
 def test_a_folder_that_another_site_fills_goes_with_that_one(root, me):
     install(root, me, path="/etc/nuages/shop.conf")
-    ready.write_install("/etc/nuages/blog.conf", "x", whose="blog", root=str(root), **me)
-    ready.write_bring_back("/etc/nuages/shop.conf", root=str(root))
-    ready.write_forget("shop", root=str(root))
-    ready.write_bring_back("/etc/nuages/blog.conf", root=str(root))
-    ready.write_forget_directories(["blog", "*"], root=str(root))
+    files.write_install("/etc/nuages/blog.conf", "x", whose="blog", root=str(root), **me)
+    files.write_bring_back("/etc/nuages/shop.conf", root=str(root))
+    units.write_forget("shop", root=str(root))
+    files.write_bring_back("/etc/nuages/blog.conf", root=str(root))
+    files.write_forget_directories(["blog", "*"], root=str(root))
     assert os.listdir(root / "etc") == []
 
 
 def test_what_is_set_aside_comes_back(root):
     (root / "etc/default").write_text("packaged\n")
-    ready.write_set_aside("/etc/default", whose="*", root=str(root))
+    files.write_set_aside("/etc/default", whose="*", root=str(root))
     assert not (root / "etc/default").exists()
-    ready.write_bring_back("/etc/default", root=str(root))
+    files.write_bring_back("/etc/default", root=str(root))
     assert (root / "etc/default").read_text() == "packaged\n"
 
 
@@ -140,9 +143,9 @@ def test_a_ledger_that_cannot_be_read_stops_everything(root):
 def test_a_site_s_folder_goes_except_for_what_is_kept(root):
     for name in ("releases", "shared"):
         (root / "srv/shop" / name).mkdir(parents=True)
-    ready.write_empty("/srv/shop", keep=["shared"], root=str(root))
+    units.write_empty("/srv/shop", keep=["shared"], root=str(root))
     assert os.listdir(root / "srv/shop") == ["shared"]
-    ready.write_empty("/srv/shop", root=str(root))
+    units.write_empty("/srv/shop", root=str(root))
     assert os.listdir(root / "srv") == []
 
 
@@ -226,4 +229,4 @@ def test_rules_and_refusing_policies_count_empty_tables_do_not():
 
 def test_a_confirmation_can_only_come_from_the_client():
     with pytest.raises(agent.StepFailed, match="only the client"):
-        ready.write_confirm()
+        units.write_confirm()
