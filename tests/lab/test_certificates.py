@@ -6,8 +6,8 @@ import os
 import re
 
 import pytest
+from lab_traffic import traffic
 from lab_web import Authority, Web, wait_until
-from traffic import Traffic
 
 from nuages.components.certificates.own import Given
 from nuages.components.web import notes, tls_policy
@@ -113,13 +113,13 @@ def test_the_timer_renews_in_its_sandbox_under_traffic_and_nothing_is_lost(web, 
     before = served_serial(web)
     web.host.must("sed -i '1i renew_before_expiry = 20 years' /srv/shop/certificates/certbot/renewal/shop.conf")
 
-    with Traffic(f"https://{web.host.address}", host="shop.example", ca=str(tmp_path / "root.pem")) as traffic:
+    with traffic(f"https://{web.host.address}", host="shop.example", ca=tmp_path / "root.pem") as seen:
         web.host.must("systemctl start shop-certificate.service")
         wait_until(lambda: served_serial(web) != before)
         web.host.must("systemctl start shop-certificate.service")
 
-    assert traffic.report.failed == 0, str(traffic.report)
-    assert traffic.report.ok > 100
+    assert seen.lost == 0, seen
+    assert seen.ok > 100
     web.host.must("sed -i '/renew_before_expiry/d' /srv/shop/certificates/certbot/renewal/shop.conf")
 
 

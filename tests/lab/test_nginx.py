@@ -7,8 +7,8 @@ import re
 
 import pytest
 from carry_out import carry_out, run, undo
+from lab_traffic import traffic
 from lab_web import Web, wait_until
-from traffic import Traffic
 
 from nuages.components.web import describe_web
 from nuages.topology.model import Tls
@@ -93,14 +93,26 @@ def test_logs_turn_over_without_a_lost_line(web):
 
 def test_a_change_of_its_configuration_is_checked_and_loses_no_request(web, tmp_path):
     (tmp_path / "ca.pem").write_text(web.host.must("cat /srv/shop/certificates/authority/ca.pem"))
-    with Traffic(f"https://{web.host.address}", host="shop.example", ca=str(tmp_path / "ca.pem")) as traffic:
+    with traffic(f"https://{web.host.address}", host="shop.example", ca=tmp_path / "ca.pem") as seen:
         web.declare(tls=Tls(certificate="local-ca"), max_upload="50M")
         web.settle()
         wait_until(lambda: "50M" in web.host.must("nginx -T 2>/dev/null"))
         web.declare(tls=Tls(certificate="local-ca"))
         web.settle()
 
-    assert traffic.report.failed == 0, str(traffic.report)
+    assert seen.lost == 0, seen
+
+
+def test_another_package_of_nginx_takes_over_without_a_lost_request(web, tmp_path):
+    """Debian's package hands the sockets from the old program to the new one; the sandbox must allow that."""
+    (tmp_path / "ca.pem").write_text(web.host.must("cat /srv/shop/certificates/authority/ca.pem"))
+    before = web.host.must("cat /run/nginx.pid")
+    with traffic(f"https://{web.host.address}", host="shop.example", ca=tmp_path / "ca.pem") as seen:
+        web.host.must("DEBIAN_FRONTEND=noninteractive apt-get install -y -q --reinstall nginx >/dev/null", timeout=300)
+
+    assert seen.lost == 0, seen
+    assert web.host.must("cat /run/nginx.pid") != before
+    assert web.host.must("systemctl is-active nginx").strip() == "active"
 
 
 def test_a_configuration_that_nginx_refuses_is_found_before_it_is_told(web):
