@@ -1,7 +1,7 @@
 """ACME (RFC 8555) by certbot: a certificate that browsers trust, renewed by a timer of the site's own.
 
 certbot keeps this site's account and certificates in folders of their own: /etc/letsencrypt, and other sites of the
-host that certbot looks after, are not touched. docs/decisions/0005 says why certbot.
+host that certbot looks after, are not touched. docs/decisions/0007 says why certbot.
 """
 
 from __future__ import annotations
