@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from carry_out import carry_out, run, undo, write_files
-from described import shop_placement
+from described import GIB, shop_placement
+from server import Server
 
 from nuages.components.registry import cache, database
 from nuages.environments.uv import uv_path
@@ -46,14 +46,30 @@ print("users", User.objects.count(), "piece", cache.get("piece"), "before", seen
 """
 
 
+def run(host, command, user, *, must=True):
+    """A command of a description, as the agent runs it."""
+    words = command.argv if user == "root" else ("runuser", "-u", user, "--", *command.argv)
+    result = host.run(f"cd {shlex.quote(command.cwd or '/')} && {shlex.join(words)}", timeout=command.timeout)
+    assert result.ok or not must, f"{command}: {result.tail()}"
+    return result
+
+
 class Shop:
     """The site on its host, with an environment of its own in /opt/try."""
 
     def __init__(self, host, image):
         self.host, self.placement = host, shop_placement(f"debian-{image}", facts=QUEUED)
+        self.server, self.system = Server(host), f"debian-{image}"
         self.database = database("postgresql").describe(self.placement)
         self.cache = cache("auto", self.placement.machine).describe(self.placement)
-        self.exports = {name: value for d in (*self.database, *self.cache) for name, value in d.exports.items()}
+        self.exports = {name: value for d in self.described for name, value in d.exports.items()}
+
+    @property
+    def described(self):
+        return (*self.database, *self.cache)
+
+    def make_ready(self):
+        self.server.carry_out(self.server.compare(self.described).steps)
 
     def django(self, *words, user="shop"):
         variables = (f"{name}={value}" for name, value in self.exports.items())
@@ -86,7 +102,7 @@ def shop(lab, request):
     (host,) = lab.up(f"db-{request.param}", image=request.param)
     shop = Shop(host, request.param)
     host.must("for name in shop blog; do useradd --system --user-group --no-create-home $name; done")
-    carry_out(host, *shop.database, *shop.cache)
+    shop.make_ready()
     folder = Path(machine.place(host.lab, host.record, "root", "opt/try"))
     folder.mkdir(parents=True)
     shutil.copytree(RUNTIME, folder / "nuages_runtime")
@@ -108,10 +124,8 @@ def test_nothing_listens_but_sshd(shop):
 
 
 def test_another_site_reaches_neither_database_nor_cache(shop):
-    carry_out(
-        shop.host,
-        *database("postgresql").describe(replace(shop.placement, topology=replace(shop.placement.topology, name="blog"))),
-    )
+    for action in database("postgresql").describe(shop_placement(name="blog"))[2].actions:
+        run(shop.host, action.command, action.user)
     said = shop.host.run("runuser -u blog -- psql -X -d shop -c 'select 1'").stderr
     assert "permission denied for database" in said
     assert shop.host.run("runuser -u blog -- psql -X -d shop -U shop -c 'select 1'").stderr.count("Peer authentication failed")
@@ -169,10 +183,16 @@ def test_units_are_closed_in(shop):
         assert float(verdict.split()[-3]) < 2, verdict
 
 
-def test_what_lies_there_is_not_written_again(shop):
-    assert [write_files(shop.host, d) for d in (*shop.database, *shop.cache)] == [set()] * 5
-    actions = [action for d in shop.database for action in d.actions if action.unless]
-    assert all(run(shop.host, action.unless, action.user).ok for action in actions)
+def test_what_lies_there_is_not_made_again(shop):
+    again = shop.server.compare(shop.described)
+    assert (again.steps, again.drift, again.consent, again.conflicts) == ((), (), (), ())
+
+
+def test_settings_for_another_machine_are_told_with_what_they_interrupt(shop):
+    grown = shop_placement(shop.system, memory=24 * GIB, cores=8)
+    steps = shop.server.compare((*database("postgresql").describe(grown), *shop.cache)).steps
+    (restart,) = [step for step in steps if step.symbol == "!"]
+    assert restart.why == "interrupts all sites of this host for a second or two"
 
 
 def test_settings_that_postgresql_cannot_read_are_found_before_it_is_told(shop):
@@ -197,9 +217,9 @@ def test_a_snapshot_is_kept_where_the_sites_user_may_not_look_and_comes_back(sho
 
 
 def test_memcached_takes_its_place_and_may_go_as_well(shop):
-    described = cache("memcached", shop.placement.machine).describe(shop.placement)
-    carry_out(shop.host, *described)
-    shop.exports.update(described[0].exports)
+    shop.cache = cache("memcached", shop.placement.machine).describe(shop.placement)
+    shop.make_ready()
+    shop.exports.update(shop.cache[0].exports)
     shop.page()
     assert shop.page() == "users 0 piece kept before kept cart 1"
     shop.host.must("systemctl stop shop-cache")
@@ -214,11 +234,10 @@ def test_a_database_of_somebody_else_stops_the_plan_and_stays(shop):
     assert not run(shop.host, shop.database[2].conflicts[0].found, "postgres", must=False).ok, "ours is none"
 
 
-def test_destroy_takes_role_and_database_away_when_it_is_to_erase_data(shop):
-    blog = database("postgresql").describe(replace(shop.placement, topology=replace(shop.placement.topology, name="blog")))
-    undo(shop.host, *blog)
-    left = shop.host.must(
-        "runuser -u postgres -- psql -XAtc 'select datname from pg_database' -c 'select rolname from pg_roles'"
-    ).split()
-    assert "blog" not in left
-    assert left.count("shop") == 2
+def test_destroy_leaves_the_data_and_the_second_time_nothing(shop):
+    shop.server.leave(data=False)
+    assert not shop.host.run("systemctl is-active shop-cache").ok
+    assert "shop" in shop.host.must("runuser -u postgres -- psql -XAtc 'select datname from pg_database'").split()
+    shop.server.leave(data=True)
+    assert not shop.host.run("systemctl is-active postgresql").ok
+    assert not shop.host.must("ls /var/lib/private").strip()
