@@ -239,6 +239,8 @@ def renew(config, force=False):
     if after and after != os.path.basename(_link(os.path.join(config["folder"], "acme"))).rpartition("-")[2]:
         install(config, *lineage_of(config))
         print("renewed")
+    if after and not _json(os.path.join(config["state"], "attempts.json")).get("proved"):
+        prove(config)
     return 0
 
 
@@ -246,7 +248,7 @@ def prove(config):
     """That a renewal would work, before anybody relies on it: asked of the authority's trial server where it has one."""
     server = ("--server", config["server"]) if config.get("server") else ()  # else the trial server of Let's Encrypt
     ok, said = certbot(config, "renew", "--no-random-sleep-on-renew", "--dry-run", *server)
-    note(config, proved=time.time() if ok else 0, renewal_error="" if ok else said)
+    note(config, proved=time.time() if ok else 0, renewal_error="" if ok else "in a trial, " + said)
     print("a renewal was tried, and works" if ok else "a renewal was tried, and failed: %s" % said)
 
 

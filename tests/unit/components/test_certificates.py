@@ -166,6 +166,16 @@ def test_what_lies_on_the_host_is_readable_and_says_who_wrote_it():
     assert config["names"] == list(NAMES)
 
 
+@pytest.mark.parametrize("kind", ["acme", "local-ca"])
+def test_what_lies_on_the_host_is_the_golden_one(kind, golden):
+    certificate = describe_web(
+        placed(tls=Tls(certificate=kind, email="ada@shop.example")), decided(BARE, tls=Tls(certificate=kind))
+    )[2]
+    for file in certificate.files:
+        if not file.path.endswith(".py"):
+            golden(f"certificates-{kind}{file.path}", file.content)
+
+
 # --- HSTS ----------------------------------------------------------------------------------------------------
 
 PROVED = replace(BARE, wanted=PAIR, answers={}, proved=NOW)

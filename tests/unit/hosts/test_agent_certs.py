@@ -171,6 +171,54 @@ def test_what_certbot_says_on_fifty_lines_is_told_on_one(said, line):
     assert certs.why(said) == line
 
 
+def acme(tmp_path, monkeypatch, *answers):
+    """certbot that answers in turn, with a pair that is there; what it was asked is collected."""
+    config = {**local(tmp_path, "shop.example"), "kind": "acme", "webroot": "/", "server": "https://ca.example/dir"}
+    live = tmp_path / "state" / "certbot" / "live" / "shop"
+    live.parent.mkdir(parents=True)
+    chain, key = make(live)
+    for made, name in ((chain, "fullchain.pem"), (key, "privkey.pem")):
+        Path(made).rename(live / name)
+    asked, turns = [], iter(answers)
+
+    def certbot(config, verb, *words):
+        asked.append((verb, "--dry-run" in words))
+        return next(turns)
+
+    monkeypatch.setattr(certs, "certbot", certbot)
+    return config, asked
+
+
+def test_a_first_certificate_is_followed_by_a_trial_of_its_renewal(tmp_path, monkeypatch):
+    config, asked = acme(tmp_path, monkeypatch, (True, ""), (True, ""))
+
+    certs.issue(config)
+
+    assert asked == [("certonly", False), ("renew", True)]
+    assert look(config)["attempts"]["proved"]
+    assert look(config)["wanted"]["problem"] == ""
+
+
+def test_a_trial_that_failed_is_made_again_by_the_timer_until_it_works(tmp_path, monkeypatch):
+    config, asked = acme(tmp_path, monkeypatch, (True, ""), (False, "no"), (True, ""), (True, ""), (True, ""))
+    certs.issue(config)
+    assert look(config)["attempts"]["renewal_error"] == "in a trial, no"
+
+    certs.renew(config)
+    assert look(config)["attempts"]["proved"]
+    assert look(config)["attempts"]["renewal_error"] == ""
+    certs.renew(config)
+    assert asked[2:] == [("renew", False), ("renew", True), ("renew", False)]
+
+
+def test_a_refusal_is_kept_and_the_site_goes_on(tmp_path, monkeypatch):
+    config, _asked = acme(tmp_path, monkeypatch, (False, "too many"))
+
+    assert certs.issue(config) == 0
+    assert look(config)["attempts"]["error"] == "too many"
+    assert look(config)["wanted"]["problem"]
+
+
 def test_it_is_a_program_of_the_standard_library_alone(tmp_path):
     chain, key = make(tmp_path / "a")
     done = subprocess.run([sys.executable, "-I", "-S", PROGRAM, "pair", chain, key], capture_output=True, text=True, check=True)

@@ -104,7 +104,7 @@ def _program(placement: Placement) -> Description:
         files=(File(drop_in, render(HERE, "service.conf.j2", head=head("", "leave nginx to yourself with services.proxy"))),),
         absent=("/etc/nginx/sites-enabled/default",),
         verify=run("/usr/sbin/nginx", "-t", "-q", timeout=30),
-        units=(Unit("nginx.service", on=(drop_in,)),),
+        units=(Unit("nginx.service", on=(drop_in,), interrupts="requests under way, of all sites of this host"),),
     )
 
 
