@@ -33,8 +33,9 @@ FILES = ("fullchain.pem", "privkey.pem")
 # --- what lies there -----------------------------------------------------------------------------------------
 
 
-def look(maker, names, folder, state):
-    """`wanted` is the pair of this maker, `served` the one that the links lead to. The DNS is asked only where the first won't do."""
+def look(maker, names, folder, state, addresses=False):
+    """`wanted` is the pair of this maker, `served` the one that the links lead to. The DNS is asked only where the first won't do,
+    and so are this host's addresses, unless `addresses` wants them."""
     made = [os.path.join(folder, maker, name) for name in FILES]
     linked = [os.path.join(folder, name) for name in FILES]
     found = {
@@ -42,13 +43,13 @@ def look(maker, names, folder, state):
         "wanted": pair(*made),
         "linked": _link(linked[0]),
         "attempts": _json(os.path.join(state, "attempts.json")),
-        "addresses": [],
+        "addresses": own_addresses() if addresses else [],
         "answers": {},
     }
     same = [os.path.realpath(path) for path in made] == [os.path.realpath(path) for path in linked]
     found["served"] = found["wanted"] if same else pair(*linked)
     if maker == "acme" and not covers(found["wanted"], names):
-        found["addresses"] = own_addresses()
+        found["addresses"] = found["addresses"] or own_addresses()
         found["answers"] = resolve(names)
     return found
 

@@ -219,6 +219,14 @@ def test_a_refusal_is_kept_and_the_site_goes_on(tmp_path, monkeypatch):
     assert look(config)["wanted"]["problem"]
 
 
+def test_addresses_are_told_where_a_site_has_no_other_name(tmp_path, monkeypatch):
+    monkeypatch.setattr(certs, "own_addresses", lambda: ["192.0.2.11"])
+    config = local(tmp_path, "web-1")
+
+    assert certs.look("local-ca", ["web-1"], config["folder"], config["state"], addresses=True)["addresses"] == ["192.0.2.11"]
+    assert look(config)["addresses"] == []
+
+
 def test_it_is_a_program_of_the_standard_library_alone(tmp_path):
     chain, key = make(tmp_path / "a")
     done = subprocess.run([sys.executable, "-I", "-S", PROGRAM, "pair", chain, key], capture_output=True, text=True, check=True)

@@ -82,6 +82,7 @@ def question(topology: Topology, layout: Layout, names: tuple[str, ...]) -> dict
         "names": list(names),
         "folder": str(folder(topology.name)),
         "state": str(state(layout)),
+        "addresses": not topology.domains,  # then they are its names
     }
 
 
