@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from nuages.engine.model import Plan
+from nuages.engine.model import Plan, Step
 from nuages.errors import NuagesError
 from nuages.settings.model import Finding
 
@@ -25,12 +25,14 @@ class Terminal:
 
     def __init__(self, *, as_json: bool = False, verbose: bool = False, ask: bool = False, only_plan: bool = False) -> None:
         self.as_json, self.verbose, self.ask, self.only_plan = as_json, verbose, ask, only_plan
-        self.whys: dict[str, str] = {}
-        self.groups: dict[str, str] = {}  # steps that make a server ready -> what they are for
-        self.gathered: list[dict[str, Any]] = []
+        self.planned: dict[str, list[Step]] = {}  # as a step is told -> those that are told so, in their order
+        self.gathered: dict[
+            str, list[tuple[Step, float]]
+        ] = {}  # by host: done, for one thing, and not told yet; with their seconds
         self.live = sys.stderr.isatty() and not as_json
         self.started = time.monotonic()
         self.spoken = False
+        self.calm = ""  # what an empty plan means to this verb
 
     def progress(self, line: str) -> None:
         if self.as_json:
@@ -66,15 +68,20 @@ class Terminal:
         if self.as_json:
             click.echo(json.dumps({"event": "plan", **plan_dict(plan)}))
         elif plan.empty:
-            click.echo(f"nothing to do: {plan.reason}")
+            click.echo(self.calm or f"nothing to do: {plan.reason}")
         elif self.ask or self.only_plan:
-            show_plan(plan)
+            show_plan(plan, verbose=self.verbose)
         else:
-            self.whys = {str(s): s.why for s in plan.steps}
-            self.groups = {} if self.verbose else {str(s): f"{s.host}  {s.why.split('; checked by')[0]}" for s in plan.ready}
             show_judgements(plan)
+        self.expect(plan.steps)
         for note in plan.notes if not self.as_json else ():
             click.echo(click.style(f"  note: {note}", fg="yellow"))
+
+    def expect(self, steps: Sequence[Step]) -> None:
+        """These will be told of as they are done."""
+        self.planned = {}
+        for step in steps:
+            self.planned.setdefault(str(step), []).append(step)
 
     def agreed(self, plan: Plan) -> bool:
         if plan.empty or not self.ask:
@@ -91,40 +98,41 @@ class Terminal:
             if self.verbose:
                 self.clear()
                 click.echo(click.style(f"    {event['line']}", dim=True), err=True)
-        elif event["event"] == "done" and event["text"] in self.groups:
-            self._gather(event)
         elif event["event"] == "done":
-            self.clear()
-            self._told()
-            took = f"{event['seconds']:.1f} s" if event["seconds"] >= SLOW else ""
-            said = "; ".join(filter(None, (self.whys.get(event["text"], ""), took)))
-            click.echo(f"  {step_line(event['text'])}" + (click.style(f"  {said}", dim=True) if said else ""))
+            self._done(event["text"], event["seconds"])
         else:
             self.clear()
-            self._told()
+            self._told(*self.gathered)
             click.echo(click.style(f"  x {event['text'][2:]}", fg="red"))
 
-    def _gather(self, event: dict[str, Any]) -> None:
-        """Of the many small steps that make a server ready, those for one thing are told in one line."""
-        if self.gathered and self.groups[self.gathered[0]["text"]] != self.groups[event["text"]]:
-            self._told()
-        self.gathered.append(event)
+    def _done(self, text: str, seconds: float) -> None:
+        """Of the many small steps that make a server ready, those for one thing are told in one line; what removes,
+        risks or differs keeps a line of its own."""
+        same = self.planned.get(text)
+        step = same.pop(0) if same else Step(text[0], "", "")
+        waiting = self.gathered.get(step.host)
+        if waiting and waiting[0][0].part != step.part:
+            self._told(step.host)
+        if step.part and not self.verbose and (step.symbol == "+" or plain(step) in (step.part, "its files changed")):
+            self.gathered.setdefault(step.host, []).append((step, seconds))
+        else:
+            self._tell(text, step.why if self.verbose else plain(step), seconds)
+        if not any(self.planned.values()):
+            self._told(*self.gathered)
 
-    def _told(self) -> None:
-        done, self.gathered = self.gathered, []
-        if not done:
-            return
+    def _told(self, *hosts: str) -> None:
+        for host in hosts:
+            (first, took), *more = self.gathered.pop(host)
+            if more:
+                took += sum(seconds for _step, seconds in more)
+                self._tell(f"{first.symbol} {host}  {first.part}", count(1 + len(more), "step"), took)
+            else:
+                self._tell(str(first), plain(first), took)
+
+    def _tell(self, text: str, why: str, seconds: float) -> None:
         self.clear()
-        seconds = sum(event["seconds"] for event in done)
-        took = f"; {seconds:.1f} s" if seconds >= SLOW else ""
-        if len(done) == 1:
-            text = done[0]["text"]
-            click.echo(f"  {step_line(text)}" + click.style(f"  {self.whys.get(text, '')}{took}", dim=True))
-            return
-        symbols = {event["text"][0] for event in done}
-        symbol = next(iter(symbols)) if len(symbols) == 1 else "!" if "!" in symbols else "~"
-        text = f"{symbol} {self.groups[done[0]['text']]}"
-        click.echo(f"  {step_line(text)}" + click.style(f"  {count(len(done), 'step')}{took}", dim=True))
+        said = "; ".join(filter(None, (why, f"{seconds:.1f} s" if seconds >= SLOW else "")))
+        click.echo(f"  {step_line(text)}" + (click.style(f"  {said}", dim=True) if said else ""))
 
     def elapsed(self) -> str:
         return f"{time.monotonic() - self.started:.1f} s"
@@ -134,13 +142,21 @@ def step_line(text: str) -> str:
     return click.style(text[0], fg=COLOURS.get(text[0])) + text[1:]
 
 
-def show_plan(plan: Plan) -> None:
+def plain(step: Step) -> str:
+    """Why, without the program that checks it."""
+    return step.why.partition("; checked by ")[0]
+
+
+def show_plan(plan: Plan, *, verbose: bool = False) -> None:
+    """A reason that several steps in a row share is told once."""
     width = max((len(s.what) for s in plan.steps), default=0)
     width = min(width, 62)
+    before = ""
     for step in plan.steps:
-        click.echo(
-            f"  {step_line(f'{step.symbol} {step.host}  {step.what:<{width}}')}  {click.style(step.why, dim=True)}".rstrip()
-        )
+        why = step.why if verbose else plain(step)
+        said = "" if why == before and not verbose else click.style(why, dim=True)
+        click.echo(f"  {step_line(f'{step.symbol} {step.host}  {step.what:<{width}}')}  {said}".rstrip())
+        before = why
     show_judgements(plan)
     click.echo()
 

@@ -68,7 +68,7 @@ def _leave_servers(site: Site, *, with_data: bool) -> None:
         login = str(seat.live.machine.facts.get("login") or "root")
         leaving = leave(ready, host=host.name, site=site_name, layout=site.layout, login=login, data=with_data)
         steps = [{"text": str(s), "deploy": "destroy", "ops": list(s.ops), "undo": []} for s in leaving.steps]
-        console.whys = {str(s): s.why for s in leaving.steps}
+        console.expect(leaving.steps)
         host.write(steps, JOURNAL, console.step)
         for kept in leaving.kept:
             click.echo(click.style(f"  stays: {kept}", dim=True))

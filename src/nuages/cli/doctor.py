@@ -15,6 +15,7 @@ import click
 from nuages import __version__
 from nuages.cli.site import Site, with_site
 from nuages.errors import NuagesError
+from nuages.release.layout import local_store
 
 
 @click.command()
@@ -37,8 +38,9 @@ def examine(site: Site) -> Iterator[tuple[bool, str, str]]:
     )
     yield _uv()
     yield bool(shutil.which("git")), "git", "without it, every file here belongs to a release: install git"
-    yield _writable(site.layout.dir)
-    yield _disk(site.layout.dir)
+    here = local_store(site.topology.name).dir if site.topology.remote else site.layout.dir
+    yield _writable(here)
+    yield _disk(here)
     yield _interpreters(site)
     try:
         live = site.live()
@@ -52,7 +54,7 @@ def examine(site: Site) -> Iterator[tuple[bool, str, str]]:
             "the supervisor answers" if live.supervisor else "nothing is running",
             "nuages start",
         )
-    if live.address:
+    if live.address and not site.topology.remote:
         yield _listens(live.address)
 
 

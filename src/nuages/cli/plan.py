@@ -15,7 +15,7 @@ from nuages.engine.request import Request
 @json_option
 @click.pass_context
 def command(ctx: click.Context, path: str | None, no_check: bool, as_json: bool) -> None:
-    """Show every step that `nuages up` would take, and why. Writes nothing that a live site uses.
+    """Show every step that `nuages up` or `nuages deploy` would take, and why. Writes nothing that a live site uses.
 
     Exit status: 0 nothing to do, 2 something to do, 1 error.
     """

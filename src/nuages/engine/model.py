@@ -120,6 +120,7 @@ class Step:
     ops: tuple[Op, ...] = field(default=(), repr=False)
     undo: tuple[Op, ...] = field(default=(), repr=False)
     phase: str = ""  # of a switch over several hosts: prepare, migrate, start, switch
+    part: str = ""  # what it belongs to, of several steps that make a server ready
 
     def __str__(self) -> str:
         return f"{self.symbol} {self.host}  {self.what}"
@@ -135,6 +136,7 @@ class Surroundings:
     steps: tuple[Step, ...] = ()
     notes: tuple[str, ...] = ()
     first: bool = False
+    drifted: bool = False  # something was changed by hand, and is left as it is
 
 
 @dataclass(frozen=True)
@@ -151,6 +153,7 @@ class Plan:
     ready: tuple[Step, ...] = ()
     notes: tuple[str, ...] = ()
     first: bool = False  # a certificate is asked for: `ready` is carried out first, and then it is planned anew
+    drifted: bool = False  # some of the notes are about drift
 
     @property
     def steps(self) -> tuple[Step, ...]:

@@ -37,7 +37,7 @@ def make_plans(
     for each, seat, around in zip(desired, sites, surroundings, strict=True):
         plan = make_plan(each, seat.live, judgements, ready=around.steps, force=request.force)
         first = around.first and bool(plan.ready) and not request.asked
-        plans.append(replace(plan, notes=around.notes, first=first))
+        plans.append(replace(plan, notes=around.notes, first=first, drifted=around.drifted))
     return tuple(plans)
 
 

@@ -7,7 +7,7 @@ others (consent), and something of others where ours should stand (a conflict, w
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from nuages.components.contract import Description
@@ -78,13 +78,14 @@ def steps(
 def _pieces(room: Room, description: Description) -> list[Piece]:
     """In the order of the contract's fields."""
     files = file_pieces(room, description)
-    return [
+    pieces = (
         *account_pieces(room, description),
         *directory_pieces(room, description),
         *verified(description, files),
         *unit_pieces(room, description, frozenset(piece.path for piece in files)),
         *action_pieces(room, description),
-    ]
+    )
+    return [replace(piece, step=replace(piece.step, part=description.what)) for piece in pieces]
 
 
 def _fresh(descriptions: Sequence[Description], ready: Ready) -> frozenset[str]:

@@ -25,7 +25,7 @@ def package_steps(room: Room, descriptions: Sequence[Description]) -> list[Step]
     missing = {name: d.name for d in descriptions for name in d.packages if not room.ready.packages.get(name)}
     if not missing:
         return []
-    why = "for " + ", ".join(dict.fromkeys(missing.values()))
+    why = "for " + ", ".join(dict.fromkeys(name.rpartition("-")[2] for name in missing.values()))
     what = "packages " + " ".join(missing) if len(missing) > 1 else f"package {next(iter(missing))}"
     return [room.step("+", what, why, {"op": "packages", "names": list(missing), "timeout": 1800})]
 
@@ -46,7 +46,7 @@ def _account(room: Room, description: Description, account: Account) -> Piece | 
         "whose": room.whose(description),
     }
     if found is None:
-        return Piece(room.step("+", f"account {account.name}", account.comment, op))
+        return Piece(room.step("+", f"account {account.name}", account.comment[0].lower() + account.comment[1:], op))
     if ours is None and found["home"] != account.home and description.scope == "site":
         hint = 'give the site another name in nuages.toml: name = "..."'
         room.conflicts.append((f"the account {account.name} on {room.host} is somebody else's (home {found['home']})", hint))
@@ -59,11 +59,12 @@ def _account(room: Room, description: Description, account: Account) -> Piece | 
 
 
 def directory_pieces(room: Room, description: Description) -> list[Piece]:
-    """New folders are one step; each that differs is one of its own."""
+    """New folders are one step, with those that the first release has been laid into; each that differs is one of its own."""
     new, made = [], []
+    first = room.entry("sites", room.site) is None
     for directory in description.directories:
         lying = room.ready.paths.get(directory.path)
-        if lying is None:
+        if lying is None or (first and (lying["type"], lying["owner"], lying["group"]) == ("directory", "root", "root")):
             new.append(directory)
         elif lying["type"] != "directory":
             hint = "move it away on the server, and run the same command again"

@@ -146,6 +146,8 @@ def _symbol(verbs: Sequence[str], interrupts: str) -> str:
 def _reason(case: Case, verbs: Sequence[str], description: Description) -> str:
     if "start" in verbs and case.state == "failed":
         return "it has failed"
+    if case.unit.running is False and case.unit.of_package:
+        return "the package's own instance, which serves nobody"
     return "its files changed" if case.touched and case.active else description.what
 
 

@@ -26,6 +26,7 @@ def roll_out(plans: Sequence[Plan], topology: Topology) -> Plan:
         settle=tuple(step for plan in plans for step in plan.settle),
         reason=lead.reason if not behind else "",
         first=any(plan.first for plan in plans),
+        drifted=any(plan.drifted for plan in plans),
         notes=tuple(dict.fromkeys(note for plan in plans for note in plan.notes)),
     )
 
