@@ -13,7 +13,8 @@ from nuages.engine.ops import make_directory, perform, remove, step, write
 from nuages.hosts.command import Command
 from nuages.migrations.model import Judgement
 from nuages.migrations.rehearsal import Code, drop_defaults, run_all, run_phase
-from nuages.migrations.snapshot import expired
+from nuages.migrations.snapshot import ENDINGS, expired
+from nuages.migrations.snapshot import keep as keep_by_root
 
 
 SHOWN = 4  # names of migrations in one line
@@ -54,15 +55,14 @@ def snapshot(desired: Desired, live: Live, judgement: Judgement) -> Iterable[Ste
 
 
 def _take(desired: Desired, alias: str, path: Path) -> Iterable[Op]:
-    """On a server the account writes it in a folder of its own, and root puts it where the account can't change it."""
-    account = desired.placement.account
-    made = _workshop(desired) / path.name if account else path
-    command = code_of(desired).module("dump", "--database", alias, "--to", str(made), timeout=24 * 3600)
-    if not account:
-        return (perform(command),)
-    script = 'chown -h root:root "$1".* && mv -f "$1".* "$2"/'
-    move = Command(("/bin/sh", "-c", script, "sh", str(made), str(path.parent)))
-    return (_open(desired), perform(command), perform(move))
+    """On a server the account sends it, and root keeps it where the account can't change it."""
+    if not desired.placement.account:
+        yield perform(code_of(desired).module("dump", "--database", alias, "--to", str(path), timeout=24 * 3600))
+        return
+    databases = desired.placement.manifest["facts"].get("databases") or {}
+    vendor = "sqlite" if "sqlite" in str((databases.get(alias) or {}).get("engine")) else "postgresql"
+    dump = code_of(desired).module("dump", "--database", alias, "--to", "-", timeout=24 * 3600)
+    yield perform(keep_by_root(dump, f"{path}{ENDINGS[vendor]}"))
 
 
 def _workshop(desired: Desired) -> Path:
