@@ -80,8 +80,8 @@ def by_hand(host: LabHost, project: Path, folder: Path) -> None:
     shutil.copytree(project, here)
     shutil.copy(PEERS / "templates" / "production_wsgi.py", here)
     settings = (PEERS / "templates" / "production.py").read_text().replace("library.settings", "plain.settings")
-    kept = [part for part in settings.split("\n") if not part.startswith(("CACHES", "SESSION_ENGINE"))]
-    (here / "production.py").write_text("\n".join(kept))
+    kept = settings.partition("CACHES = ")[0] + settings[settings.index("LOGGING = ") :]
+    (here / "production.py").write_text(kept)
     shutil.copytree(make_tls(folder / "tls", f"{HAND}.example"), on_disk(host, f"/etc/ssl/{HAND}"))
     values = {"site": HAND, "domain": f"{HAND}.example", "secret_key": "k" * 60}
     for name, path in (
@@ -96,6 +96,7 @@ def by_hand(host: LabHost, project: Path, folder: Path) -> None:
 
 
 SETUP = """set -e
+apt-get install -qq -y curl > /dev/null
 useradd --system --home-dir /srv/SITE --shell /usr/sbin/nologin SITE
 runuser -u postgres -- createuser SITE
 runuser -u postgres -- createdb --owner SITE SITE

@@ -4,19 +4,19 @@
     python bench/servers.py --only unchanged --hosts 8 --rounds 3
 
 Hosts are booted for it and are gone afterwards, however it ends. The ways take turns; the exit status is 1 when a bound is
-not met. A first round, which is not counted, fills the caches.
+not met. The first round is not counted: it fills caches.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 from measuring import HEADER, FailedError, Figure
@@ -26,18 +26,21 @@ from server_security import security
 from server_stack import stack
 from server_ways import WAYS, Ansible, Nuages, Way, install_peers
 
+from nuages.errors import NuagesError
 from nuages.lab import Lab, LabHost
 from nuages.lab.requirements import missing
 
 
+MANY = 8
 Scenario = Callable[["Place", int, int], Iterator[Figure]]
 
 
 class Place:
     """Hosts and folders of one run. Ways that are compared get the same number of fresh hosts each."""
 
-    def __init__(self, lab: Lab, folder: Path, stack: ExitStack) -> None:
-        self.lab, self.folder, self.stack, self.booted = lab, folder, stack, 0
+    def __init__(self, lab: Lab, folder: Path, warm_up: int) -> None:
+        self.lab, self.folder, self.warm_up, self.booted = lab, folder, warm_up, 0
+        self.standing: dict[int, dict[str, Way]] = {}  # by the number of hosts; made once, used by several scenarios
 
     def hosts(self, letter: str, count: int) -> list[LabHost]:
         self.booted += 1
@@ -47,6 +50,23 @@ class Place:
         hosts = self.hosts(kind.name[0], count)
         return kind(self.folder / f"{kind.name}-{self.booted}", hosts)
 
+    def deployed(self, count: int) -> dict[str, Way]:
+        """Each way on hosts of its own, up and checked."""
+        if count not in self.standing:
+            for kind in WAYS:
+                self.make(kind, count)
+        return self.standing[count]
+
+    def make(self, kind: type[Way], count: int) -> Cost:
+        way = self.way(kind, count)
+        cost = way.deploy()
+        way.check()
+        say(f"first, {hosts_in_words(count)}, {way.name}", cost)
+        if old := self.standing.setdefault(count, {}).pop(way.name, None):
+            self.forget(old)
+        self.standing[count][way.name] = way
+        return cost
+
     def forget(self, way: Way) -> None:
         way.close()
         self.lab.down(*(host.name for host in way.hosts))
@@ -55,20 +75,16 @@ class Place:
 def first(place: Place, rounds: int, count: int) -> Iterator[Figure]:
     """From hosts as they are installed to the library over HTTPS on each of them."""
     costs: dict[str, list[Cost]] = {kind.name: [] for kind in WAYS}
-    for number in range(rounds + 1):
+    for number in range(rounds + place.warm_up):
         for kind in turned(WAYS, number):
-            way = place.way(kind, count)
-            cost = way.deploy()
-            way.check()
-            place.forget(way)
-            costs[kind.name] += [cost] if number else []
-            say(f"first, {count} hosts, {kind.name}", cost)
+            cost = place.make(kind, count)
+            costs[kind.name] += [cost] if number >= place.warm_up else []
     yield from compared(f"first deploy, {hosts_in_words(count)}", costs)
 
 
 def unchanged(place: Place, rounds: int, count: int) -> Iterator[Figure]:
     """Nothing to do: against the peers, and against a bare client, OpenSSH and agent."""
-    ways = deployed(place, count)
+    ways = place.deployed(count)
     bare = Bare(place.folder / f"bare-{count}", ways["nuages"].hosts, "bare")
     costs: dict[str, list[Cost]] = {name: [] for name in (*ways, "agent", "ssh")}
     asked = {name: way.deploy for name, way in ways.items()} | {"agent": bare.agent, "ssh": bare.ssh}
@@ -80,8 +96,6 @@ def unchanged(place: Place, rounds: int, count: int) -> Iterator[Figure]:
             costs[name] += [cost] if number else []
             say(f"unchanged, {count} hosts, {name}", cost)
     bare.close()
-    for way in ways.values():
-        place.forget(way)
     title = f"no change, {hosts_in_words(count)}"
     yield from compared(title, {name: costs[name] for name in ways}, bound=0.1)
     yield figure(f"{title}, against a bare round trip of client, OpenSSH and agent", "s", costs["nuages"], costs["agent"], 1.5)
@@ -90,7 +104,7 @@ def unchanged(place: Place, rounds: int, count: int) -> Iterator[Figure]:
 
 def code(place: Place, rounds: int, count: int) -> Iterator[Figure]:
     """A view changes: until traffic goes to the new release on every host, and until the command ends."""
-    ways = deployed(place, count)
+    ways = place.deployed(count)
     folder = place.folder / f"bare-code-{count}"
     folder.mkdir()
     switched: dict[str, list[float]] = {name: [] for name in (*ways, "bare")}
@@ -106,8 +120,6 @@ def code(place: Place, rounds: int, count: int) -> Iterator[Figure]:
                 switched[name].append(seconds)
                 costs[name].append(cost)
                 say(f"code, {count} hosts, {name}, switched after {seconds:.2f} s (bare {bare:.2f} s)", cost)
-    for way in ways.values():
-        place.forget(way)
     title = f"code change to switched traffic, {hosts_in_words(count)}"
     for name in ("ansible", "pyinfra"):
         yield Figure(f"{title}, against {name}", "s", tuple(zip(switched["nuages"], switched[name], strict=True)), 0)
@@ -115,6 +127,30 @@ def code(place: Place, rounds: int, count: int) -> Iterator[Figure]:
         f"{title}, against its unavoidable parts", "s", tuple(zip(switched["nuages"], switched["bare"], strict=True)), 1.5
     )
     yield from compared(f"code change to the end of the command, {hosts_in_words(count)}", costs)
+
+
+def many(place: Place, rounds: int, count: int) -> Iterator[Figure]:
+    """Nuages with 8 hosts against itself with one. All of them share the processors of this machine, so CPU time is told too."""
+    one, all_of_them = place.way(Nuages, 1), place.way(Nuages, MANY)
+    pairs = {"first deploy": [(one.deploy(), all_of_them.deploy())], "no change": [], "code change": []}
+    for way in (one, all_of_them):
+        way.check()
+        way.deploy()
+    for number in range(1, rounds + 1):
+        pairs["no change"].append((one.deploy(), all_of_them.deploy()))
+        one.edit(number)
+        all_of_them.edit(number)
+        pairs["code change"].append((one.deploy(), all_of_them.deploy()))
+    for title, costs in pairs.items():
+        for a_host, hosts in costs:
+            say(f"{title}, 1 host", a_host)
+            say(f"{title}, {MANY} hosts", hosts)
+        singles, manys = [a for a, _ in costs], [b for _, b in costs]
+        yield figure(f"{title}, {MANY} hosts against 1", "s", manys, singles, 2)
+        cpu = tuple((b.cpu, a.cpu) for a, b in costs)
+        yield Figure(f"{title}, {MANY} hosts against 1", "s of CPU, client and hosts", cpu)
+    place.forget(one)
+    place.forget(all_of_them)
 
 
 def until_traffic(way: Way, number: int) -> tuple[float, Cost]:
@@ -126,15 +162,6 @@ def until_traffic(way: Way, number: int) -> tuple[float, Cost]:
     cost = way.deploy()
     watcher.join(30)
     return seconds[0], cost
-
-
-def deployed(place: Place, count: int) -> dict[str, Way]:
-    """Each way on hosts of its own, up and checked."""
-    ways = {kind.name: place.way(kind, count) for kind in WAYS}
-    for way in ways.values():
-        say(f"made, {count} hosts, {way.name}", way.deploy())
-        way.check()
-    return ways
 
 
 def compared(title: str, costs: dict[str, list[Cost]], bound: float = 0) -> Iterator[Figure]:
@@ -166,6 +193,7 @@ SCENARIOS: dict[str, tuple[Scenario, int]] = {  # with the number of rounds
     "first": (first, 2),
     "unchanged": (unchanged, 5),
     "code": (code, 3),
+    "many": (many, 3),
     "stack": (stack, 5),
     "security": (security, 1),
 }
@@ -181,9 +209,8 @@ def main() -> int:
     install_peers()
     figures = []
     print(HEADER.replace("by hand", "the other"), flush=True)
-    with ExitStack() as stack_of_it:
-        folder = Path(stack_of_it.enter_context(tempfile.TemporaryDirectory(prefix="nuages-bench-"))).resolve()
-        place = Place(stack_of_it.enter_context(Lab("bench-servers", owner=True)), folder, stack_of_it)
+    with tempfile.TemporaryDirectory(prefix="nuages-bench-") as folder, Lab(f"bench-{os.getpid()}", owner=True) as lab:
+        place = Place(lab, Path(folder).resolve(), 0 if options.caches_are_full else 1)
         for name, (scenario, rounds) in SCENARIOS.items():
             if options.only and name not in options.only:
                 continue
@@ -191,8 +218,8 @@ def main() -> int:
                 for each in scenario(place, options.rounds or rounds, options.hosts):
                     print(each.line(), flush=True)
                     figures.append(each)
-            except FailedError as error:
-                print(f"{name} could not be measured: {error}", file=sys.stderr)
+            except (FailedError, NuagesError) as error:
+                print(f"{name} could not be measured: {error}\n{getattr(error, 'detail', '')}", file=sys.stderr)
                 return 2
     return 0 if all(each.met for each in figures) else 1
 
@@ -204,6 +231,7 @@ def read_options() -> argparse.Namespace:
     parser.add_argument(
         "--hosts", type=int, default=1, help="with how many (default: 1); what is measured on one host ignores it"
     )
+    parser.add_argument("--caches-are-full", action="store_true", help="count the first of the first deploys too")
     return parser.parse_args()
 
 

@@ -62,8 +62,8 @@ class Site:
 
 
 def environment(**more: str) -> dict[str, str]:
-    """Without what an activated environment or a Django shell leaves behind."""
-    unwanted = ("VIRTUAL_ENV", "PYTHONPATH", "DJANGO_SETTINGS_MODULE")
+    """Without what an activated environment or a Django shell leaves behind. Bytecode is kept, as for everybody."""
+    unwanted = ("VIRTUAL_ENV", "PYTHONPATH", "DJANGO_SETTINGS_MODULE", "PYTHONDONTWRITEBYTECODE")
     return {k: v for k, v in os.environ.items() if k not in unwanted} | more
 
 
