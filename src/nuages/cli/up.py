@@ -68,12 +68,12 @@ def command(
 ) -> None:
     """Bring this project up in production on this machine; on a running site, deploy.
 
-    In the foreground it shows the logs, and Ctrl-C stops the site that it started.
+    In the foreground it shows the logs, and Ctrl-C stops the site that it started. With servers it is `nuages deploy`.
     """
     wish = Wish(root_of(ctx, path), overrides_of(port, bind), not no_check, adopt, more)
     console = terminal(ctx, as_json=as_json, ask=ask)
     site = site_at(wish.root)
-    stays = detach or adopt or as_json or bool(site.live().serving)
+    stays = detach or adopt or as_json or site.topology.remote or bool(site.live().serving)
     perform(wish, console, "up", site, as_json=as_json)
     if stays:
         return
