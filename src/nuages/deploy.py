@@ -19,7 +19,7 @@ from nuages.engine.model import Plan
 from nuages.engine.observe import asked_of_all, is_as_before, seats, seats_again
 from nuages.engine.plan import make_plans
 from nuages.engine.prepare import prepare
-from nuages.engine.readying import given_certificates, look_around, settle_topology
+from nuages.engine.readying import given_certificates, look_around, refuse_occupied, settle_topology
 from nuages.engine.request import Console, Request
 from nuages.engine.resting import at_rest
 from nuages.engine.rollout import roll_out
@@ -46,6 +46,7 @@ def go(request: Request, console: Console) -> Plan:
     with reach(declared, accept_new=request.accept_new) as hosts:
         layout = site_layout(declared)
         sites = seats(hosts, layout, declared, request.owner(declared))
+        refuse_occupied(declared, sites)
         topology = settle_topology(declared, sites)
         given = given_certificates(topology, hosts.here, console)
         config = request.change(load_configuration(sites[0].live.config))

@@ -9,6 +9,9 @@ from nuages.components.contract import Description
 from nuages.engine.readiness_state import Ready, Room, run_op
 
 
+OTHER_PORT = "it serves somebody else: give this site a port of its own (port = 8080 in nuages.toml), or stop that program first"
+
+
 def conflict_questions(descriptions: Sequence[Description]) -> dict[str, Mapping[str, Any]]:
     """Each conflict's own command, as a read."""
     return {
@@ -41,12 +44,16 @@ def _taken_ports(room: Room, descriptions: Sequence[Description]) -> list[tuple[
     }
     return [
         (
-            f"port {port} on {room.host} is taken by {program or 'a program that can not be seen'}",
-            f"it serves somebody else: give this site another port, or stop it there (wanted by {wanted[port].name})",
+            port_taken(port, room.host, program),
+            OTHER_PORT,
         )
         for port, program in sorted(taken.items())
         if not _of_ours(program, wanted[port])
     ]
+
+
+def port_taken(port: int, host: str, program: str) -> str:
+    return f"port {port} on {host} is taken by {program or 'a program that can not be seen'}"
 
 
 def _of_ours(program: str, description: Description) -> bool:

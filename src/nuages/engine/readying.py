@@ -10,6 +10,7 @@ from typing import Any
 
 from nuages.components.certificates.own import Given
 from nuages.engine.model import Desired, Live, Seat, Surroundings
+from nuages.engine.readiness_conflicts import OTHER_PORT, port_taken
 from nuages.engine.request import Console
 from nuages.engine.surroundings import remember
 from nuages.errors import HostError
@@ -30,6 +31,28 @@ def settle_topology(topology: Topology, sites: Sequence[Seat]) -> Topology:
     topology = replace(topology, hosts=hosts)
     decision = decide(topology, hosts[0], live.web)
     return replace(topology, tls=Tls(**tls_policy(topology, decision, _hsts(live))))
+
+
+def refuse_occupied(topology: Topology, sites: Sequence[Seat]) -> None:
+    """Before anything is brought to a server where the site never was: is its place free? Raises HostError."""
+    for seat in sites:
+        if not topology.remote or seat.live.site:
+            continue
+        host, folder = seat.transport.name, seat.live.layout.dir
+        if seat.answers["site"].get("of_others"):
+            hint = 'give the site another name in nuages.toml: name = "...", or move the folder away on the server'
+            raise HostError(f"{folder} on {host} is somebody else's", where=host, hint=hint)
+        taken = (seat.answers.get("base") or {}).get("taken") or {}
+        for port in _ports(topology):
+            program = taken.get(str(port))
+            if program is not None and program != topology.services.proxy:
+                raise HostError(port_taken(port, host, program), where=host, hint=OTHER_PORT)
+
+
+def _ports(topology: Topology) -> tuple[int, ...]:
+    if topology.services.proxy == "none":
+        return ()
+    return (topology.port,) if topology.port else (80, 443)
 
 
 def given_certificates(topology: Topology, here: Transport, console: Console) -> Given:

@@ -113,8 +113,19 @@ def read_site(dir):
         "programs": _target(os.path.join(dir, "keeper", "current")),
         "maintenance": os.path.exists(os.path.join(dir, "shared", "maintenance")),
         "maintenance_by": _first_line(os.path.join(dir, "shared", "maintenance")),
+        "of_others": _is_of_others(dir),
         "now": time.time(),
     }
+
+
+def _is_of_others(dir):
+    """Does somebody else keep something under the site's name? Ours begins with a journal or pieces of a build."""
+    try:
+        names = set(os.listdir(dir))
+    except OSError:
+        return False
+    begun = {"store", "venvs", "releases", "writing", "lock.json", "lock.json.guard"}
+    return not names & {"site.json", "journal.jsonl", "audit.jsonl"} and bool(names - begun)
 
 
 def _holds_only(path, text):

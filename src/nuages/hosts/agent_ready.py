@@ -291,7 +291,8 @@ def read_base(root="/"):
     """Facts that stay as they were first found (the ledger's), then what the machine says now."""
     ledger = read_ledger(root)
     remembered = ledger.get("facts", {})
-    listeners = ledger["occupied"]["listeners"] if "occupied" in ledger else _foreign_listeners(root)
+    occupied = ledger.get("occupied") or {}
+    listeners = occupied["listeners"] if occupied else _foreign_listeners(root)
     login = remembered if "login" in remembered else _login(root)
     return {
         **login,
@@ -304,6 +305,8 @@ def read_base(root="/"):
         "clock": _clock(root, remembered),
         "sshd_ports": _sshd_ports(root),
         "neighbours": sorted({"%s/%d" % (it["protocol"], it["port"]) for it in listeners if not it["local"]}),
+        "taken": {} if occupied else {str(it["port"]): it["program"] for it in listeners if it["protocol"] == "tcp"},
+        "databases": occupied.get("databases", []) if occupied else _databases(root),
     }
 
 

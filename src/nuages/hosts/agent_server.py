@@ -113,6 +113,8 @@ def _size(path):
 def read_receive(store):
     """Take pieces from standard input, each a line `digest size packed` and its bytes (`packed`: how many where they are
     compressed, else 0), until a line says `end`. Each is there whole or not at all."""
+    # What comes before the site has an account is root's alone; `makedirs` gives folders on the way no mode.
+    os.makedirs(os.path.dirname(store), mode=0o700, exist_ok=True)
     os.makedirs(store, mode=0o700, exist_ok=True)
     count = 0
     while True:

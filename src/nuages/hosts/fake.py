@@ -301,6 +301,7 @@ class FakeTransport:
             "programs": posixpath.basename(programs),
             "maintenance": disk.exists(f"{dir}/shared/maintenance"),
             "maintenance_by": (disk.read(f"{dir}/shared/maintenance") or "").partition("\n")[0],
+            "of_others": False,
             "now": time.time(),
         }
 

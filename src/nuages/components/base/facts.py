@@ -23,6 +23,7 @@ class Facts:
     clock: str = ""  # chrony, ntp ... where one was there before us; "": systemd's own
     sshd_ports: tuple[int, ...] = ()
     neighbours: tuple[str, ...] = ()  # on which others listened before us: tcp/8080
+    databases: tuple[str, ...] = ()  # of others, before us: "postgresql accounts", "mysql"
 
     @classmethod
     def read(cls, answer: Mapping[str, Any]) -> Facts:

@@ -116,6 +116,11 @@ def other_cluster(version: str) -> Conflict:
     )
 
 
+def _is_shared(machine: Machine) -> bool:
+    """Were there databases of others before us? They may come by a port."""
+    return any(str(name).startswith("postgresql") for name in machine.facts.get("databases") or ())
+
+
 def _render(part: str, machine: Machine) -> str:
     shares = budget(machine)
     memory = shares.total // MIB
@@ -124,6 +129,7 @@ def _render(part: str, machine: Machine) -> str:
         f"postgresql-{part}.conf.j2",
         head=head("", INSTEAD).rstrip("\n"),
         memory_mb=memory,
+        shared=_is_shared(machine),
         shared_buffers_mb=shares.shared_buffers // MIB,
         max_connections=max_connections(machine),
         effective_cache_mb=memory // 2,
