@@ -118,7 +118,7 @@ def _absent(room: Room, description: Description, path: str) -> Piece | None:
         return None
     op = {"op": "set_aside", "path": path, "whose": room.whose(description)}
     undo: Op = {"op": "bring_back", "path": path}
-    return Piece(room.step("-", path, f"a package brings it; kept in {KEPT}{path}", op, undo=(undo,)), bool(lying), path)
+    return Piece(room.step("-", path, f"a package brings it; kept below {KEPT}", op, undo=(undo,)), bool(lying), path)
 
 
 def stale_files(room: Room, descriptions: Sequence[Description]) -> list[Step]:

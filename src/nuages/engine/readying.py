@@ -30,7 +30,8 @@ def settle_topology(topology: Topology, sites: Sequence[Seat]) -> Topology:
     hosts = tuple(replace(host, addresses=told.get(host.name, ())) for host in topology.hosts)
     topology = replace(topology, hosts=hosts)
     decision = decide(topology, hosts[0], live.web)
-    return replace(topology, tls=Tls(**tls_policy(topology, decision, _hsts(live))))
+    allowed = tls_policy(topology, decision, _hsts(live))
+    return replace(topology, tls=Tls(**{**allowed, "hsts_asked": topology.tls.hsts_seconds}))
 
 
 def refuse_occupied(topology: Topology, sites: Sequence[Seat]) -> None:
@@ -97,10 +98,10 @@ def _look(desired: Desired, seat: Seat) -> Surroundings:
     decision = decide(topology, desired.placement.host, live.web or Seen())
     drift = (f"{d.path} {d.what}: {d.hint}" for d in found.drift)
     consent = (f"{c.what} ({', '.join(c.changes)}): {c.hint}" for c in found.consent)
-    said = (*drift, *consent, *found.notes, *notes(topology, decision, _hsts(live)))
-    return Surroundings(
-        found.steps, tuple(f"{host.name}: {note}" for note in said), first=decision.ask and decision.certificate.kind == "acme"
-    )
+    asked = replace(topology, tls=replace(topology.tls, hsts_seconds=topology.tls.hsts_asked))
+    said = (*drift, *consent, *found.notes, *notes(asked, decision, _hsts(live)))
+    first = decision.ask and decision.certificate.kind == "acme"
+    return Surroundings(found.steps, tuple(f"{host.name}: {note}" for note in said), first=first, drifted=bool(found.drift))
 
 
 def _answers(seat: Seat, questions: Mapping[str, Mapping[str, Any]], topology: Topology) -> Mapping[str, Any]:

@@ -232,7 +232,7 @@ def test_the_policy_speaks_of_tls_only_where_it_is_spoken():
 def test_the_plan_says_why_a_site_is_on_http_and_hsts_held_back():
     topology = placed(tls=Tls(hsts_seconds=YEAR)).topology
 
-    assert notes(topology, decide(topology, WEB_1, BARE))[0] == "served over http for now: it is asked for now"
+    assert notes(topology, decide(topology, WEB_1, BARE))[0] == "served over http for now: the certificate is being asked for"
     assert "the next step is hsts_seconds = 86400" in notes(topology, decide(topology, WEB_1, PROVED), FIVE_MINUTES)[-1]
 
 

@@ -25,7 +25,7 @@ def describe_accounts(placement: Placement, facts: Facts) -> tuple[Description, 
     return (
         Description(
             name="accounts",
-            what="a login to deploy with that is not root",
+            what="a login to deploy with, equal to root by sudo",
             scope="host",
             packages=("sudo",),
             accounts=(Account(DEPLOY, "Deploys with Nuages; equal to root by sudo", home, "/bin/bash"),),

@@ -50,8 +50,8 @@ def decide(topology: Topology, host: Host, names: tuple[str, ...], seen: Seen) -
     if ask and kind == "acme" and seen.again > seen.now:
         ask = False
         notes += (f"the authority said no {_times(seen.failures)}: {seen.error}; it is asked again after {_clock(seen.again)}",)
-    elif ask and not have:
-        notes += ("it is asked for now",)
+    elif ask and not have and kind == "acme":
+        notes += ("the certificate is being asked for",)
     ready = bool(have) or seen.served.usable or kind != "acme"  # these are made in the same plan, before the site
     place = folder(topology.name)
     certificate = Certificate(
