@@ -34,6 +34,7 @@ class Tls:
     acme_ca: str = ""  # PEM file of the authority that signs the ACME server's own HTTPS, for a private one
     cert_file: str = ""
     key_file: str = ""
+    hsts_asked: int = 0  # what nuages.toml says, once `hsts_seconds` is what may be sent
 
 
 @dataclass(frozen=True)
