@@ -749,8 +749,12 @@ def _journalled(journal, line, state):
 def _append(path, line, rotate):
     if rotate and os.path.exists(path) and os.path.getsize(path) > JOURNAL_SIZE:
         os.replace(path, path + ".1")  # the one before that goes: hundreds of deploys are left
-    with open(path, "a", encoding="utf-8") as file:
+    with open(path, "a", encoding="utf-8", opener=_for_its_owner) as file:
         file.write(json.dumps(line) + "\n")
+
+
+def _for_its_owner(path, flags):
+    return os.open(path, flags, 0o600)
 
 
 def known(table, name):
