@@ -7,12 +7,14 @@ and before anything of the site is written.
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from nuages.components.appserver.sizing import NETWORK
+from nuages.components.registry import database
 from nuages.engine.model import Desired, Live
 from nuages.engine.prepare import find_build
 from nuages.errors import MigrationError, ReleaseError
@@ -101,8 +103,7 @@ def _is_new(desired: Desired) -> bool:
     """One database, which is a file of the site or one that the plan is about to make: there is nothing to ask yet."""
     databases = desired.placement.manifest["facts"].get("databases") or {}
     engines = " ".join(str(d.get("engine", "")) for d in databases.values())
-    made = [str(d.exports["DATABASE_URL"]) for d in desired.descriptions if "DATABASE_URL" in d.exports]
-    url = desired.environ.get("DATABASE_URL")
+    made, url = _made(desired), desired.environ.get("DATABASE_URL")
     elsewhere = url not in made if url else any(name in engines for name in NETWORK)
     return len(databases) <= 1 and not elsewhere
 
@@ -116,11 +117,36 @@ def _beside(asking: Asking) -> tuple[Judgement, ...]:
         if judgement.pending and not judgement.conflicts:
             many = len(judgement.pending)
             asking.progress(f"trying {many} migration{'' if many == 1 else 's'} on a copy of the database")
-            rehearsal = _rehearse(asking, judgement.alias)
+            with _copying(asking):
+                rehearsal = _rehearse(asking, judgement.alias)
             found = _with_cost(_judge(report, asking.desired, judgement.alias, rehearsal), report, asking.here)
         _stop(found)
         judged.append(found)
     return tuple(j for j in judged if j.pending)
+
+
+@contextlib.contextmanager
+def _copying(asking: Asking) -> Iterator[None]:
+    """In a database of ours the role may make another one for so long, and no longer."""
+    topology = asking.desired.placement.topology
+    role = database(topology.services.database) if topology.remote and _is_ours(asking.desired) else None
+    allow, forbid = (role.may_copy(topology, allowed=allowed) if role else None for allowed in (True, False))
+    if allow:
+        asking.here.run(allow)
+    try:
+        yield
+    finally:
+        if forbid:
+            asking.here.run(forbid)
+
+
+def _is_ours(desired: Desired) -> bool:
+    return bool(desired.environ.get("DATABASE_URL")) and desired.environ["DATABASE_URL"] in _made(desired)
+
+
+def _made(desired: Desired) -> list[str]:
+    """Databases that the plan makes, where they are not there yet."""
+    return [str(d.exports["DATABASE_URL"]) for d in desired.descriptions if "DATABASE_URL" in d.exports]
 
 
 def _judge_all(report: Mapping[str, Any], desired: Desired) -> list[Judgement]:

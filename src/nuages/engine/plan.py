@@ -75,7 +75,10 @@ def _phase(name: str, steps: Iterable[Step]) -> list[Step]:
 
 
 def _is_served(desired: Desired, live: Live) -> bool:
-    return not desired.new and live.serving.split("-")[0] == f"v{desired.number}" and not _listens_elsewhere(desired, live)
+    running = live.supervisor.get("generations", {}).get(live.serving, {})
+    same_units = running.get("units") == desired.spec.get("units")
+    as_named = not desired.new and live.serving.split("-")[0] == f"v{desired.number}"
+    return as_named and same_units and not _listens_elsewhere(desired, live)
 
 
 def _listens_elsewhere(desired: Desired, live: Live) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Protocol
 
 from nuages.components.contract import Description, Placement
+from nuages.hosts.command import Command
 from nuages.topology.model import Topology
 
 
@@ -20,3 +21,6 @@ class Database(Protocol):
 
     def requires(self, uses: Mapping[str, Any]) -> tuple[str, ...]:
         """What it adds to the project's lock, as requirement lines."""
+
+    def may_copy(self, topology: Topology, *, allowed: bool) -> Command | None:
+        """Whether the site's role may make a database beside its own: for as long as migrations are tried on a copy."""

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from nuages.components.contract import Description, Placement
 from nuages.components.database import Database
+from nuages.hosts.command import Command
 from nuages.topology.model import Topology
 
 
@@ -21,6 +22,9 @@ class NoDatabase(Database):
 
     def requires(self, uses: Mapping[str, Any]) -> tuple[str, ...]:
         return ()
+
+    def may_copy(self, topology: Topology, *, allowed: bool) -> Command | None:
+        return None
 
 
 class Sqlite(NoDatabase):

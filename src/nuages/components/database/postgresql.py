@@ -49,6 +49,9 @@ class PostgreSQL(Database):
     def requires(self, uses: Mapping[str, Any]) -> tuple[str, ...]:
         return ("psycopg[binary]>=3.1.8",)
 
+    def may_copy(self, topology: Topology, *, allowed: bool) -> Command | None:
+        return postgresql_site.may_copy(topology.account, allowed=allowed)
+
 
 def version_of(machine: Machine) -> str:
     try:

@@ -141,6 +141,10 @@ def not_ours(placement: Placement) -> Conflict:
     )
 
 
+def may_copy(account: str, *, allowed: bool) -> Command:
+    return script(f"ALTER ROLE {name(account)} {'CREATEDB' if allowed else 'NOCREATEDB'}").with_(user="postgres")
+
+
 def marked(placement: Placement) -> str:
     return f"coalesce(shobj_description(oid, 'pg_authid'), '') = {text(mark(placement))}"
 
