@@ -46,6 +46,10 @@ def _file(room: Room, description: Description, file: File) -> Piece | None:
     digest = hashlib.sha256(content.encode()).hexdigest()
     lying, entry = room.ready.paths.get(file.path), room.entry("files", file.path)
     symbol, why, foreign = "+", "", False
+    if entry and entry.get("for") not in (None, room.whose(description)):
+        hint = "give this site, or the process that it is for, another name"
+        room.conflicts.append((f"{file.path} is of the site {entry['for']} on this host", hint))
+        return None
     if lying:
         if file.once:
             return None

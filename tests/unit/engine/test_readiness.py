@@ -341,3 +341,10 @@ def test_a_link_of_ours_that_points_elsewhere_is_drift():
         paths={"/etc/l": {"type": "link", "target": "/theirs"}}, ledger={"links": {"/etc/l": {"target": "/ours", "for": "shop"}}}
     )
     assert told(host, link).drift[0].path == "/etc/l"
+
+
+def test_a_file_of_another_site_stops_the_plan():
+    other = ready(paths={CONF: lying("theirs\n")}, ledger={"files": {CONF: written("theirs\n", whose="shop-api")}})
+    comparison = told(other, FILE)
+    assert [what for what, _hint in comparison.conflicts] == [f"{CONF} is of the site shop-api on this host"]
+    assert not comparison.steps
