@@ -58,6 +58,7 @@ def test_neighbours_answer_while_a_site_comes_lives_and_leaves_and_their_files_s
     assert seen.lost == []
     assert min(seen.asked.values()) > 20, seen.asked
     assert busy.look() == before
+    assert busy.host.run("systemctl list-units --all --plain --no-legend 'nuages*' 'shop*'").stdout == ""
 
 
 def what_stands_in_the_way_is_told_with_what_to_do_and_nothing_is_written(busy, shop, before):

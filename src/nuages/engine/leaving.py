@@ -86,7 +86,7 @@ def _units(leaving: Leave) -> list[Step]:
     units += [
         name
         for path in leaving.of("files")
-        if path.startswith("/etc/systemd/system/") and "@." in (name := path.rsplit("/", 1)[1])
+        if path.startswith("/etc/systemd/system/") and ("@." in (name := path.rsplit("/", 1)[1]) or name.endswith(".slice"))
     ]
     names = sorted(set(units), key=lambda name: (not name.endswith(".timer"), name))
     return [leaving.room.step("-", f"stop {name}", "", {"op": "stop_units", "names": [name]}) for name in names]

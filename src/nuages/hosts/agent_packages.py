@@ -1,6 +1,7 @@
 """Packages and accounts on a server: they come in one transaction, and exactly they go. See agent_ready.py."""
 
 import contextlib
+import filecmp
 import grp
 import json
 import os
@@ -36,6 +37,10 @@ from agent_ready import (
 )
 
 
+WELCOME = "/var/www/html/index.nginx-debian.html"  # nginx's package lays it there, and forgets it when it is purged
+WELCOME_ITSELF = "/usr/share/nginx/html/index.html"
+
+
 def write_packages(names, timeout=1800):
     """Install in one transaction, without recommendations; their services wait until somebody who knows starts them.
 
@@ -50,6 +55,8 @@ def write_packages(names, timeout=1800):
     with _ledger("/") as ledger:
         for name in came:
             _entries(ledger, "packages").setdefault(name, {"asked": name in names})
+        lacking = [path for path in ("/var/www", "/var/www/html", WELCOME) if not os.path.lexists(path)]
+        _entries(ledger, "came").setdefault("pages", lacking)
     try:
         with _services_wait():
             _apt(arguments, timeout)
@@ -158,7 +165,7 @@ def write_purge(keep=(), timeout=900):
     ours = {name for name in read_ledger().get("packages", {}) if name.split(":")[0] in _installed("/")}
     going = _going(sorted(ours - set(keep)))
     if going:
-        with _etc_stays():
+        with _etc_stays(), _welcome_goes():
             _apt(["apt-get", "purge", "-y", *_apt_options(), "--", *going], timeout)
     with _ledger("/") as ledger:
         ledger["packages"] = {k: v for k, v in ledger.get("packages", {}).items() if k in ours - set(going)}
@@ -180,6 +187,22 @@ def _etc_stays():
             if not os.path.lexists(path):
                 _return(aside + path, path)
         shutil.rmtree(aside, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _welcome_goes():
+    """The page with which nginx came, where nobody has changed it, and the folders that came with it."""
+    pages = read_ledger().get("came", {}).get("pages", [])
+    untouched = os.path.isfile(WELCOME) and os.path.isfile(WELCOME_ITSELF) and filecmp.cmp(WELCOME, WELCOME_ITSELF, shallow=False)
+    yield
+    if "nginx-common" in _installed("/"):
+        return
+    if untouched and WELCOME in pages:
+        os.unlink(WELCOME)
+    for folder in ("/var/www/html", "/var/www"):
+        if folder in pages:
+            with contextlib.suppress(OSError):
+                os.rmdir(folder)
 
 
 def _going(names):
