@@ -22,7 +22,14 @@ def make_plan(
 
     `ready` are the steps that make a server fit for the site; they come first.
     """
-    return on_host(_plan(desired, live, judgements, ready, force=force), live.host.name)
+    later = tuple(each for each in ready if _is_needed_until_drained(each))
+    plan = _plan(desired, live, judgements, tuple(each for each in ready if each not in later), force=force)
+    return on_host(replace(plan, settle=(*plan.settle, *later)), live.host.name)
+
+
+def _is_needed_until_drained(step: Step) -> bool:
+    """A template whose process the new release no longer has: without it systemd would end the old ones' children at once."""
+    return step.symbol == "-" and step.what.startswith("/etc/systemd/system/") and step.what.endswith("@.service")
 
 
 def make_plans(

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from nuages.components.supervisor.embedded import keeper_version
+from nuages.engine.model import Step
 from nuages.engine.plan import make_plan, on_host
 from nuages.engine.rollout import roll_out
 from nuages.migrations.model import Judgement, Operation, Pending
@@ -240,6 +241,13 @@ def test_a_maintenance_page_that_an_interrupted_deploy_left_is_taken_down_at_the
     desired, live, judgements = CASES[name]()
     plan = make_plan(desired, replace(live, maintenance=True, page_left=True), judgements)
     assert plan.switch[-1].what == "maintenance page off"
+
+
+def test_a_template_that_goes_stays_until_the_old_processes_are_gone():
+    going, other = (Step("-", "web-1", path) for path in ("/etc/systemd/system/shop-beat@.service", "/etc/x.conf"))
+    plan = make_plan(shop_desired(shop_live()), shop_live(), (), ready=(going, other))
+    assert [step.what for step in plan.ready] == [other.what]
+    assert plan.settle[-1].what == going.what
 
 
 def test_over_one_host_a_plan_is_rolled_out_as_it_stands():
