@@ -22,8 +22,11 @@ def command(site: Site, as_json: bool) -> None:
 
     Exit status: 0 running, 3 deployed but not running, 4 never deployed.
     """
-    live = site.live()
+    lead, *others = site.seats()
+    live = lead.live
     facts = facts_of(site, live)
+    if others:
+        facts["hosts"] = {seat.live.host.name: facts_of(site, seat.live) for seat in (lead, *others)}
     click.echo(json.dumps(facts, indent=1) if as_json else _text(facts))
     click.get_current_context().exit({"running": 0, "stopped": 3}.get(facts["state"], 4))
 
@@ -64,6 +67,9 @@ def _text(facts: dict[str, Any]) -> str:
     if facts["processes"]:
         lines += ["", process_table(facts["processes"])]
     lines += [f"draining: {', '.join(facts['draining'])}"] if facts["draining"] else []
+    for name, there in list(facts.get("hosts", {}).items())[1:]:
+        lines += ["", f"{click.style(name, bold=True)}  {there['state']}  v{there.get('release', 0)}"]
+        lines += [process_table(there["processes"])] if there.get("processes") else []
     return "\n".join([*lines, click.style(f"state and logs in {facts['dir']}", dim=True)])
 
 

@@ -99,9 +99,20 @@ def _look(desired: Desired, seat: Seat) -> Surroundings:
     drift = (f"{d.path} {d.what}: {d.hint}" for d in found.drift)
     consent = (f"{c.what} ({', '.join(c.changes)}): {c.hint}" for c in found.consent)
     asked = replace(topology, tls=replace(topology.tls, hsts_seconds=topology.tls.hsts_asked))
-    said = (*drift, *consent, *found.notes, *notes(asked, decision, _hsts(live)))
+    said = (*drift, *consent, *found.notes, *notes(asked, decision, _hsts(live)), *_too_much(desired, live))
     first = decision.ask and decision.certificate.kind == "acme"
     return Surroundings(found.steps, tuple(f"{host.name}: {note}" for note in said), first=first, drifted=bool(found.drift))
+
+
+def _too_much(desired: Desired, live: Live) -> tuple[str, ...]:
+    """Do the old and the new release fit the host together?"""
+    from nuages.components.budget import shortage
+
+    processes = desired.spec["processes"]
+    web = sum(int(p["workers"]) for p in processes if p["kind"] == "web")
+    workers, schedulers = (sum(int(p["instances"]) for p in processes if p["kind"] == kind) for kind in ("worker", "scheduler"))
+    told = shortage(live.machine, desired.placement.topology, web, workers, schedulers)
+    return (told,) if told else ()
 
 
 def _answers(seat: Seat, questions: Mapping[str, Mapping[str, Any]], topology: Topology) -> Mapping[str, Any]:
