@@ -21,6 +21,6 @@ def command(site: Site, as_json: bool) -> None:
     live = site.deployed()
     request = Request(root=root_of(ctx), what="drift", source="live", only_plan=True)
     console = terminal(ctx, as_json=as_json, only_plan=True)
-    console.calm = f"all that the release v{live.number} needs is there"
+    console.calm = f"nothing is missing: all that v{live.number} needs is there"
     plan = deploy(request, console)
     ctx.exit(0 if plan.empty and not plan.drifted else 2)

@@ -17,8 +17,11 @@ from nuages.errors import UsageError
 from nuages.settings.configuration import load_configuration
 
 
+FOLDER = "nuages-ejected"
+
+
 @click.command()
-@click.option("--to", "folder", type=click.Path(file_okay=False), default="nuages-ejected", show_default=True, help="Where.")
+@click.option("--to", "folder", type=click.Path(file_okay=False), default=FOLDER, show_default=True, help="Where.")
 @with_site
 def command(site: Site, folder: str) -> None:
     """Write what lies on the servers as plain files, with the commands that make them matter. Changes nothing there."""
@@ -47,6 +50,8 @@ def command(site: Site, folder: str) -> None:
     for each in desired:
         name = each.placement.host.name
         _write(Path(folder) / name, eject(each.descriptions, site=topology.name, host=name))
+    if folder == FOLDER:  # in the project: the next release shall not contain it
+        (Path(folder) / ".gitignore").write_text("*\n", encoding="utf-8")
     click.echo(f"wrote {folder}: one folder for each host, README.md in it says what to do by hand")
 
 

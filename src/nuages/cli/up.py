@@ -41,6 +41,7 @@ def deploy_options(function: Any) -> Any:
         click.option("-m", "--message", "why", metavar="TEXT", default="", help="Why; told by releases, lock and audit."),
         click.option("--wait-lock", "wait", metavar="SECONDS", type=float, default=0.0, help="Wait so long for another deploy."),
         click.option("--accept-new-host-keys", "accept_new", is_flag=True, help="Of servers that ssh does not know yet."),
+        click.option("--accept", metavar="ID", multiple=True, help="Agree to a change that the plan names, this time."),
         json_option,
     ]
     for option in reversed(options):

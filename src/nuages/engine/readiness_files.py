@@ -96,8 +96,8 @@ def _by_hand(room: Room, path: str) -> Drift:
     return Drift(
         room.host,
         path,
-        "was changed by hand, and differs from what is wanted now",
-        f'take your change into nuages.toml, or have it overwritten: accept = ["file:{path}"] (--accept file:{path})',
+        "was changed by hand, and stays so",
+        f"take your change into nuages.toml, or have it overwritten: nuages deploy --accept file:{path}",
     )
 
 

@@ -37,10 +37,11 @@ class Request:
     why: str = ""
     wait: float = 0  # seconds, for a lock that somebody else holds
     accept_new: bool = False  # host keys that ssh does not know yet
+    accept: tuple[str, ...] = ()  # besides those of nuages.toml, this time
     asked: bool = False  # the authority has been asked for a certificate; whatever it said, the site goes live now
 
     def adjust(self, topology: Topology) -> Topology:
-        return replace(topology, **self.overrides) if self.overrides else topology
+        return replace(topology, **self.overrides, accept=(*topology.accept, *self.accept))
 
     def signature(self) -> Signature:
         at = datetime.now(tz=UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
