@@ -12,9 +12,9 @@ KEEP = 5
 GIGABYTE = 1000  # in megabytes
 LONG = 120  # seconds
 ENDINGS = {"sqlite": ".sqlite3", "postgresql": ".dump"}  # by the vendor of Django's connection
-AS_USER = '/usr/sbin/runuser -u "$user" -- "$@"'
+AS_USER = 'PATH="$PATH:/usr/sbin" runuser -u "$user" -- "$@"'
 KEEP_IT = (
-    'set -e; umask 077; path=$1 user=$2; shift 2; trap \'rm -f "$path.partial"\' EXIT; '
+    "set -e; umask 077; path=$1 user=$2; shift 2; trap 'rm -f \"$path.partial\"' EXIT; "
     f'{AS_USER} > "$path.partial"; mv "$path.partial" "$path"'
 )
 PUT_BACK = f'path=$1 user=$2; shift 2; {AS_USER} < "$path"'
