@@ -7,6 +7,7 @@ import click
 from nuages.cli.site import Site, with_site
 from nuages.components.registry import supervisor
 from nuages.engine.lock import deploy_lock
+from nuages.hosts import together
 
 
 @click.command()
@@ -23,9 +24,13 @@ def command(site: Site) -> None:
 
 def stop(site: Site) -> None:
     """Drain and end every process, bounded."""
-    live = site.live()
-    if not live.supervisor:
+    running = [seat for seat in site.seats() if seat.live.supervisor]
+    if not running:
         return
+    machines = {seat.transport.name: seat.live.machine for seat in running}
+    ask, bound = supervisor(site.topology.supervisor).ask, site.topology.drain + 60
     with deploy_lock(site.lead, site.layout, "down"):
-        ask = supervisor(site.topology.supervisor).ask
-        site.lead.check(ask(site.layout, live.machine, "down", timeout=site.topology.drain + 60))
+        together(
+            [seat.transport for seat in running],
+            lambda host: host.check(ask(site.layout, machines[host.name], "down", timeout=bound)),
+        )

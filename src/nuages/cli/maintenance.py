@@ -22,11 +22,9 @@ def command(site: Site, wish: str) -> None:
         on = {"op": "file", "path": path, "content": "by hand\n"}
         op = on if wish == "on" else {"op": "remove", "paths": [path]}
         with deploy_lock(site.lead, site.layout, "maintenance") as token:
-            site.lead.write(
-                [{"text": f"~ localhost  maintenance {wish}", "deploy": token, "ops": [op]}],
-                str(site.layout.journal),
-                lambda _event: None,
-            )
+            for host in site.hosts.all:
+                step = {"text": f"~ {host.name}  maintenance {wish}", "deploy": token, "ops": [op]}
+                host.write([step], str(site.layout.journal), lambda _event: None)
         click.echo(f"maintenance is {wish}")
         return
     click.echo(f"maintenance is {'on' if live.maintenance else 'off'}")
