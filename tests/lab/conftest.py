@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+import deployed
 import pytest
 
 from nuages.lab import Lab
@@ -38,3 +39,16 @@ def lab_host(lab):
     yield boot
     if names:
         lab.down(*names)
+
+
+@pytest.fixture(scope="session")
+def shared_shop(lab, tmp_path_factory):
+    return deployed.shop_of(lab, tmp_path_factory.mktemp("shop"))
+
+
+@pytest.fixture
+def shop(shared_shop):
+    """A shop that lives on a host already, with a worker, a beat and a job of the clock. Each story leaves it serving and in
+    order, at whatever release."""
+    yield shared_shop
+    shared_shop.environ.clear()
