@@ -12,16 +12,17 @@ import time
 from agent import CALLER, JOURNAL_SIZE, READS, _alone, _append, now, read_json, read_text, write_file
 
 
-def read_lock(path, token, owner, seconds):
+def read_lock(path, token, owner, seconds, over=""):
     """Take the deploy lock, or say who holds it. A holder whose process on this machine has ended holds nothing,
-    once the steps that its agent goes on with have ended too; one on another machine holds as long as its lease."""
+    once the steps that its agent goes on with have ended too; one on another machine holds as long as its lease, unless
+    whoever asks knows that it has ended: `over` is its token."""
     mine = {"token": token, "owner": owner, "since": time.time(), "expires": time.time() + seconds}
     os.makedirs(os.path.dirname(path), exist_ok=True)
     with _alone(path + ".guard"):
         holder = read_json(path) or {}
         if holder.get("token") != token:
             writing = _is_writing(os.path.dirname(path))
-            if writing or _holds(holder):
+            if writing or (_holds(holder) and holder["token"] != over):
                 return {"holder": holder, "writing": writing}
             if holder:
                 audit(path, "ended by itself", holder, outcome=_outcome(holder))

@@ -230,9 +230,9 @@ class FakeTransport:
             return {**looked, "target": entry.target}
         return looked if entry.folder else {**looked, "sha256": hashlib.sha256(entry.content).hexdigest()}
 
-    def _read_lock(self, path: str, token: str, owner: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+    def _read_lock(self, path: str, token: str, owner: Mapping[str, Any], seconds: float, over: str = "") -> dict[str, Any]:
         holder = self.disk.json(path) or {}
-        if holder.get("token") != token and holder.get("expires", 0) > time.time():
+        if holder.get("token") not in (token, over) and holder.get("expires", 0) > time.time():
             return {"holder": holder, "writing": False}
         mine = {"token": token, "owner": owner, "since": time.time(), "expires": time.time() + seconds}
         self.disk.place(path, Entry(json.dumps(mine).encode()))

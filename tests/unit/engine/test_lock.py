@@ -1,13 +1,14 @@
 """One deploy at a time, and what the next one is told."""
 
 import json
+import subprocess
 import threading
 import time
 
 import pytest
 
 from nuages.engine import lock
-from nuages.engine.lock import break_lock, deploy_lock, lock_and_read, locked
+from nuages.engine.lock import break_lock, deploy_lock, lock_and_read, locked, owner
 from nuages.errors import HostError, LockHeldError, ReleaseError
 from nuages.testing import LAYOUT, FakeTransport
 
@@ -132,3 +133,24 @@ def test_what_went_wrong_is_not_hidden_by_a_host_that_is_gone(host):
 
     with pytest.raises(ReleaseError):
         deploy()
+
+
+def test_a_client_of_this_machine_that_was_killed_is_taken_over_at_once():
+    server = Server()
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    holder = {**owner(server, "deploy"), "pid": dead.pid}
+    question = {"kind": "lock", "path": str(LAYOUT.lock), "token": "dead", "owner": holder, "seconds": 120}
+    assert server.read({"it": question})["it"]["taken"]
+
+    with deploy_lock(server, LAYOUT, "deploy") as token:
+        assert locked(server, LAYOUT)["holder"]["token"] == token
+
+
+def test_a_process_of_another_machine_or_of_an_earlier_boot_is_not_taken_for_dead():
+    server = Server()
+    holder = {**owner(server, "deploy"), "pid": 2**22 + 1, "counted_in": "another"}
+    server.read({"it": {"kind": "lock", "path": str(LAYOUT.lock), "token": "far", "owner": holder, "seconds": 120}})
+
+    with pytest.raises(LockHeldError), deploy_lock(server, LAYOUT, "deploy"):
+        pass
