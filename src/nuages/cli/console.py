@@ -113,7 +113,7 @@ class Terminal:
         waiting = self.gathered.get(step.host)
         if waiting and waiting[0][0].part != step.part:
             self._told(step.host)
-        if step.part and not self.verbose and (step.symbol == "+" or plain(step) in (step.part, "its files changed")):
+        if step.part and not self.verbose and (step.symbol == "+" or plain(step) in ("", step.part, "its files changed")):
             self.gathered.setdefault(step.host, []).append((step, seconds))
         else:
             self._tell(text, step.why if self.verbose else plain(step), seconds)

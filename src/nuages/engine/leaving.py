@@ -7,7 +7,7 @@ drop-in, `deploy`, the ledger. Data stays unless it is asked for: then the packa
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from nuages.engine.model import Op, Step
@@ -89,7 +89,8 @@ def _units(leaving: Leave) -> list[Step]:
         if path.startswith("/etc/systemd/system/") and ("@." in (name := path.rsplit("/", 1)[1]) or name.endswith(".slice"))
     ]
     names = sorted(set(units), key=lambda name: (not name.endswith(".timer"), name))
-    return [leaving.room.step("-", f"stop {name}", "", {"op": "stop_units", "names": [name]}) for name in names]
+    steps = [leaving.room.step("-", f"stop {name}", "", {"op": "stop_units", "names": [name]}) for name in names]
+    return [replace(step, part="units stopped") for step in steps]
 
 
 def _is_ours(leaving: Leave, unit: str) -> bool:
@@ -147,7 +148,8 @@ def _file(leaving: Leave, path: str) -> Step:
     lying = leaving.room.ready.paths.get(path) or {}
     if "digest" in entries and lying.get("sha256") not in (None, entries["digest"], entries["was"]) and not entries.get("once"):
         why = f"somebody changed it: a copy stays in /root/nuages-changed-by-hand{path}"
-    return leaving.room.step("~" if back else "-", path, why, {"op": "bring_back", "path": path})
+    step = leaving.room.step("~" if back else "-", path, why, {"op": "bring_back", "path": path})
+    return replace(step, part="files taken away")
 
 
 def _folder(leaving: Leave) -> list[Step]:
@@ -189,8 +191,9 @@ def _ledger(leaving: Leave) -> list[Step]:
 
 
 def _kept(leaving: Leave) -> list[str]:
-    kept = [f"{leaving.layout.dir / name}" for name in DATA]
-    kept += [f"made by: {entry['what']}" for entry in leaving.of("actions").values() if entry["erases"]]
+    kept = [f"what lies there of {', '.join(DATA)} in {leaving.layout.dir}"]
+    made = [str(entry["what"]) for entry in leaving.of("actions").values() if entry["erases"]]
+    kept += [f"what was made by: {'; '.join(made)}"] if made else []
     if leaving.staying:
         kept.append("the packages of the database, with its data: " + " ".join(leaving.staying))
     return kept
