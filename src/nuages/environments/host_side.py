@@ -39,6 +39,7 @@ def main(spec):
     venvs = os.path.dirname(path)
     os.makedirs(venvs, exist_ok=True)
     with open(os.path.join(venvs, ".placing"), "w") as guard:
+        os.fchmod(guard.fileno(), 0o600)  # who may read it may hold it
         fcntl.flock(guard, fcntl.LOCK_EX)
         if not is_complete(path):
             make(spec, path, os.path.join(venvs, ".wheels"))

@@ -426,11 +426,23 @@ READS = {
 
 def write_mkdir(path, mode=0o755, owner=None, group=None):
     os.makedirs(path, exist_ok=True)
-    if owner or group:
-        if os.path.islink(path):
-            raise StepFailed("%s is a link, and its owner would be that of something else" % path)
-        os.chown(path, *ids(owner, group))
-    os.chmod(path, mode)
+    set_manners(path, mode, owner, group)
+
+
+def set_manners(path, mode=None, owner=None, group=None):
+    """By the open file: a link that another account laid in the way of root is refused."""
+    info = os.lstat(path)
+    others = stat.S_ISLNK(info.st_mode) and info.st_uid != os.geteuid()
+    if others:
+        raise StepFailed("%s is a link that somebody laid there, and is not followed" % path, "", "remove it on the server")
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | (0 if stat.S_ISLNK(info.st_mode) else os.O_NOFOLLOW))
+    try:
+        if owner or group:
+            os.fchown(descriptor, *ids(owner, group))
+        if mode is not None:
+            os.fchmod(descriptor, mode)
+    finally:
+        os.close(descriptor)
 
 
 def ids(owner, group):
@@ -513,7 +525,7 @@ def change_owner(path, owner, group, recursive=True):
 def write_chown(path, owner=None, group=None, mode=None, recursive=False):
     change_owner(path, owner, group, recursive)
     if mode is not None:
-        os.chmod(path, mode)
+        set_manners(path, mode)
 
 
 def write_union(path, to):
@@ -836,8 +848,13 @@ def understand(line):
 
 @contextlib.contextmanager
 def _alone(path, wait=True):
-    """Hold a lock of the kernel's on `path`; it ends with the process, however that ends. BlockingIOError unless `wait`."""
-    with open(path, "a+") as file:
+    """Hold a lock of the kernel's on `path`; it ends with the process, however that ends. BlockingIOError unless `wait`.
+
+    Whoever may read the file may hold it too, and a site must not keep root from its own replacement.
+    """
+    with open(path, "a+", opener=_for_its_owner) as file:
+        if os.fstat(file.fileno()).st_mode & 0o077:
+            os.fchmod(file.fileno(), 0o600)
         fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         yield file
 

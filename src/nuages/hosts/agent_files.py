@@ -14,6 +14,7 @@ from agent import (
     WRITES,
     StepFailed,
     read_json,
+    set_manners,
     write_file,
     write_remove,
     write_symlink,
@@ -35,8 +36,8 @@ def write_directory(path, mode=0o755, owner="root", group="root", whose="", root
         os.mkdir(place, 0o700)
         with _ledger(root) as ledger:
             _entries(ledger, "directories")[path] = {"for": whose}
+    set_manners(place, mode)
     _belongs(place, owner, group)
-    os.chmod(place, mode)
 
 
 def _make_parents(path, whose, root):
@@ -197,8 +198,8 @@ def _put(place, lying, content):
 
 def write_manners(path, mode, owner, group, root="/"):
     """Mode and owner, where only they differ."""
+    set_manners(_at(root, path), mode)
     _belongs(_at(root, path), owner, group)
-    os.chmod(_at(root, path), mode)
 
 
 def write_link(path, target, whose="", root="/"):

@@ -115,9 +115,10 @@ def read_json(path):
 
 @contextlib.contextmanager
 def hold_lock(path, timeout):
-    """An exclusive lock that the kernel takes back when we die."""
+    """An exclusive lock that the kernel takes back when we die. Whoever may read the file could hold it: root alone may."""
     deadline = time.monotonic() + timeout
-    with open(path, "a") as file:
+    with open(path, "a", opener=for_its_owner) as file:
+        os.fchmod(file.fileno(), 0o600)
         while True:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -127,6 +128,10 @@ def hold_lock(path, timeout):
                     raise RefusedError("another change of this site is under way", path, "try again when it has ended") from None
                 time.sleep(0.05)
         yield
+
+
+def for_its_owner(path, flags):
+    return os.open(path, flags, 0o600)
 
 
 # --- folders that the site's own user owns: root follows no link there -------------------------------------------

@@ -239,6 +239,26 @@ def test_a_link_that_somebody_laid_in_the_way_is_not_followed(tmp_path):
     assert (tmp_path / "a").read_text() == "ours"
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a link to somebody else")
+def test_a_link_of_another_account_gets_no_manners(tmp_path):
+    (tmp_path / "victim").mkdir(mode=0o700)
+    os.symlink(tmp_path / "victim", tmp_path / "a")
+    agent.write_mkdir(str(tmp_path / "a"), 0o750)  # one's own link is meant
+    assert stat.S_IMODE((tmp_path / "victim").stat().st_mode) == 0o750
+    os.chown(tmp_path / "a", 65534, 65534, follow_symlinks=False)
+    for write in (agent.write_mkdir, agent.write_chown):
+        with pytest.raises(agent.StepFailed, match="is a link"):
+            write(str(tmp_path / "a"), mode=0o777)
+    assert stat.S_IMODE((tmp_path / "victim").stat().st_mode) == 0o750
+
+
+def test_who_may_read_a_lock_could_hold_it_so_its_owner_alone_may(tmp_path):
+    path = tmp_path / "lock"
+    path.touch(mode=0o644)
+    with agent._alone(str(path)):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
 # --- what a host says of itself ----------------------------------------------------------------------------------
 
 
