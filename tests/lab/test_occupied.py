@@ -12,6 +12,7 @@ import os
 import signal
 import ssl
 import subprocess
+import time
 
 import pytest
 from deployed import LONG, Deployed, eventually
@@ -78,9 +79,19 @@ def killed_at_its_steps_it_comes_all_the_same(shop):
     for after in range(1, 200) if FULL else FEW:
         if not shop.broken_off(after, whole=after % 2 == 0):
             break
-    shop.goes_on()
+    goes_on(shop)
     assert eventually(lambda: answer_of(shop)) == (200, "1")
     shop.in_order()
+
+
+def goes_on(shop):
+    """The next run, which waits for a step that is still under way and for the dead client's lease."""
+
+    deadline = time.monotonic() + 300
+    while (told := shop.nuages("deploy", "--wait-lock", "60", check=False)).returncode:
+        assert "has been running" in told.stderr, told.stdout + told.stderr
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
 
 
 def answer_of(shop):
