@@ -25,7 +25,8 @@ def command(ctx: click.Context, path: str | None, hosts: tuple[str, ...], domain
     root = root_of(ctx, path)
     target = root / FILE
     if target.exists():
-        raise UsageError("is there already", where=str(target))
+        hint = f'add a table [hosts.web-1] with address = "{hosts[0]}" to it' if hosts else "edit it, or move it away first"
+        raise UsageError("is there already", where=str(target), hint=hint)
     lines = [_commented(line) for line in REFERENCE.read_text(encoding="utf-8").splitlines()]
     text = "\n".join(lines).replace('# name = "library"', f'name = "{site_name(root.name)}"', 1)
     if domains:
