@@ -27,7 +27,7 @@ def command(site: Site, as_json: bool) -> None:
     facts = facts_of(site, live)
     if others:
         facts["hosts"] = {seat.live.host.name: facts_of(site, seat.live) for seat in (lead, *others)}
-    click.echo(json.dumps(facts, indent=1) if as_json else _text(facts))
+    click.echo(json.dumps(facts, indent=1) if as_json else _text(facts, site))
     click.get_current_context().exit({"running": 0, "stopped": 3}.get(facts["state"], 4))
 
 
@@ -56,10 +56,11 @@ def facts_of(site: Site, live: Live) -> dict[str, Any]:
     }
 
 
-def _text(facts: dict[str, Any]) -> str:
+def _text(facts: dict[str, Any], site: Site) -> str:
     if facts["state"] == "never deployed":
-        return f"{facts['site']} has not been deployed yet; nuages up"
+        return f"{facts['site']} has not been deployed yet; {site.verb}"
     source = facts["commit"][:8] or "working tree"
+    where = f" on {' and '.join(host.name for host in site.topology.hosts)}" if site.topology.remote else ""
     lines = [
         f"{click.style(facts['site'], bold=True)}  {facts['state']}{'  ' + facts['url'] if facts['url'] else ''}{'  (maintenance page on)' if facts['maintenance'] else ''}",
         f"v{facts['release']}  {source}{' + changes' if facts['dirty'] and facts['commit'] else ''}  config v{facts['config']}  Django {facts['django']}  Python {facts['python']}",
@@ -70,7 +71,7 @@ def _text(facts: dict[str, Any]) -> str:
     for name, there in list(facts.get("hosts", {}).items())[1:]:
         lines += ["", f"{click.style(name, bold=True)}  {there['state']}  v{there.get('release', 0)}"]
         lines += [process_table(there["processes"])] if there.get("processes") else []
-    return "\n".join([*lines, click.style(f"state and logs in {facts['dir']}", dim=True)])
+    return "\n".join([*lines, click.style(f"state and logs in {facts['dir']}{where}", dim=True)])
 
 
 def process_table(processes: list[dict[str, Any]]) -> str:
