@@ -98,6 +98,8 @@ class Terminal:
             if self.verbose:
                 self.clear()
                 click.echo(click.style(f"    {event['line']}", dim=True), err=True)
+            elif self.live and event["line"].strip():
+                self.progress(event["line"])
         elif event["event"] == "done":
             self._done(event["text"], event["seconds"])
         else:
