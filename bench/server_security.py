@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from measuring import FailedError, Figure
-from server_ways import Nuages, Pyinfra, Way
+from server_ways import Way
 
 
 if TYPE_CHECKING:
@@ -19,12 +19,8 @@ BOUND = 2.0
 
 def security(place: Place, rounds: int, count: int) -> Iterator[Figure]:
     """Of the app's unit, ours and the one by hand; `ratio` is not judged, the score itself is."""
-    scores = {}
-    for kind, pattern in ((Nuages, "library-web@*"), (Pyinfra, "library@*")):
-        way = place.way(kind, 1)
-        way.deploy()
-        scores[kind.name] = score(way, pattern)
-        place.forget(way)
+    ways = place.deployed(1)
+    scores = {name: score(ways[name], pattern) for name, pattern in (("nuages", "library-web@*"), ("pyinfra", "library@*"))}
     if scores["nuages"] >= BOUND:
         raise FailedError(f"the app's unit scores {scores['nuages']}; it is meant to be below {BOUND}")
     yield Figure("systemd-analyze security of the app's unit (below 2.0)", "score", ((scores["nuages"], scores["pyinfra"]),))

@@ -21,6 +21,7 @@ from typing import ClassVar
 from measuring import FailedError
 from server_costs import Cost, Meter
 from sites import NUAGES, ROOT, environment, example
+from throughput import measured_project
 from uv import find_uv_bin
 
 from nuages.lab import LabHost
@@ -34,14 +35,18 @@ PIP_CACHE = "/var/cache/nuages-lab/pip"  # in every host of a lab
 
 class Way:
     name: ClassVar[str]
+    edited: ClassVar[str] = "catalog/views.py"
     link: ClassVar[str]  # on the host, to the socket of the live release: it changes when traffic does
 
     def __init__(self, folder: Path, hosts: Sequence[LabHost]) -> None:
         self.folder, self.hosts = folder, list(hosts)
-        self.project = example(folder / SITE)
+        self.project = self.make_project(folder / SITE)
         self.meter = Meter(self.name, hosts)
         self.git("init", "--quiet")
         self.edit(0)
+
+    def make_project(self, folder: Path) -> Path:
+        return example(folder)
 
     def deploy(self) -> Cost:
         raise NotImplementedError
@@ -52,7 +57,7 @@ class Way:
 
     def edit(self, number: int) -> None:
         """One view changes, as in everyday work."""
-        with (self.project / "catalog" / "views.py").open("a") as file:
+        with (self.project / self.edited).open("a") as file:
             file.write(f"\n# round {number}\n")
         self.git("add", "--all")
         self.git("-c", "user.name=bench", "-c", "user.email=bench@library.example", "commit", "--quiet", "-m", f"round {number}")
@@ -81,7 +86,7 @@ class Nuages(Way):
 
     def __init__(self, folder: Path, hosts: Sequence[LabHost]) -> None:
         super().__init__(folder, hosts)
-        (self.project / "Procfile").unlink()  # the peers run no worker
+        (self.project / "Procfile").unlink(missing_ok=True)  # the peers run no worker
         (self.project / "nuages.toml").write_text(declared(hosts))
         self.edit(0)
 
@@ -101,6 +106,15 @@ class Nuages(Way):
             answer = https(host.address, "/", self.authority())
             if not answer.startswith(b"HTTP/1.1 200"):
                 raise FailedError(f"{self.name}, {host.name}: {answer[:200]!r}")
+
+
+class Light(Nuages):
+    """A page that asks no database: hosts beside each other have one each, and migrations run on the first only."""
+
+    edited = "plain/urls.py"
+
+    def make_project(self, folder: Path) -> Path:
+        return measured_project(folder)
 
 
 class Peer(Way):

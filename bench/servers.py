@@ -24,7 +24,7 @@ from server_base import Bare, unavoidable, until_switched
 from server_costs import Cost
 from server_security import security
 from server_stack import stack
-from server_ways import WAYS, Ansible, Nuages, Way, install_peers
+from server_ways import WAYS, Ansible, Light, Nuages, Way, install_peers
 
 from nuages.errors import NuagesError
 from nuages.lab import Lab, LabHost
@@ -131,7 +131,7 @@ def code(place: Place, rounds: int, count: int) -> Iterator[Figure]:
 
 def many(place: Place, rounds: int, count: int) -> Iterator[Figure]:
     """Nuages with 8 hosts against itself with one. All of them share the processors of this machine, so CPU time is told too."""
-    one, all_of_them = place.way(Nuages, 1), place.way(Nuages, MANY)
+    one, all_of_them = place.way(Light, 1), place.way(Light, MANY)
     pairs = {"first deploy": [(one.deploy(), all_of_them.deploy())], "no change": [], "code change": []}
     for way in (one, all_of_them):
         way.check()
