@@ -69,8 +69,8 @@ def stack(place: Place, rounds: int, count: int) -> Iterator[Figure]:
             )
             yield Figure(f"{kind}: {name}", "p99, ms", tuple((a.p99 * 1e3, b.p99 * 1e3) for a, b in loads), 1 / 0.95)
     finally:
-        meter.close()
         place.lab.down(host.name)
+        meter.close()
 
 
 def in_turn(both: list[Callable[[], Load]], number: int) -> tuple[Load, Load]:

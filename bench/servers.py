@@ -17,6 +17,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 from measuring import HEADER, FailedError, Figure
@@ -40,6 +41,7 @@ class Place:
 
     def __init__(self, lab: Lab, folder: Path, warm_up: int) -> None:
         self.lab, self.folder, self.warm_up, self.booted = lab, folder, warm_up, 0
+        self.ways: list[Way] = []
         self.standing: dict[int, dict[str, Way]] = {}  # by the number of hosts; made once, used by several scenarios
 
     def hosts(self, letter: str, count: int) -> list[LabHost]:
@@ -48,7 +50,9 @@ class Place:
 
     def way(self, kind: type[Way], count: int) -> Way:
         hosts = self.hosts(kind.name[0], count)
-        return kind(self.folder / f"{kind.name}-{self.booted}", hosts)
+        way = kind(self.folder / f"{kind.name}-{self.booted}", hosts)
+        self.ways.append(way)
+        return way
 
     def deployed(self, count: int) -> dict[str, Way]:
         """Each way on hosts of its own, up and checked."""
@@ -67,9 +71,14 @@ class Place:
         self.standing[count][way.name] = way
         return cost
 
+    def close(self) -> None:
+        """After the hosts have gone: a control group with a process in it stays."""
+        for way in self.ways:
+            way.close()
+
     def forget(self, way: Way) -> None:
-        way.close()
         self.lab.down(*(host.name for host in way.hosts))
+        way.close()
 
 
 def first(place: Place, rounds: int, count: int) -> Iterator[Figure]:
@@ -209,8 +218,11 @@ def main() -> int:
     install_peers()
     figures = []
     print(HEADER.replace("by hand", "the other"), flush=True)
-    with tempfile.TemporaryDirectory(prefix="nuages-bench-") as folder, Lab(f"bench-{os.getpid()}", owner=True) as lab:
+    with tempfile.TemporaryDirectory(prefix="nuages-bench-") as folder, ExitStack() as leaving:
+        lab = Lab(f"bench-{os.getpid()}", owner=True)
         place = Place(lab, Path(folder).resolve(), 0 if options.caches_are_full else 1)
+        leaving.callback(place.close)
+        leaving.enter_context(lab)
         for name, (scenario, rounds) in SCENARIOS.items():
             if options.only and name not in options.only:
                 continue
