@@ -9,7 +9,7 @@ from nuages.components.contract import Certificate
 from nuages.components.proxy.nginx import Nginx, site_configuration
 from nuages.components.proxy.urls import asked_of_the_project, local_path, media_path
 from nuages.testing import shop_placement
-from nuages.topology.model import Host
+from nuages.topology.model import Host, Tls
 
 
 FACTS = {
@@ -79,6 +79,14 @@ def test_a_site_on_a_port_of_its_own_leaves_80_and_443_to_others():
     assert "listen 80" not in text
     assert "listen 443" not in text
     assert [port.number for port in described("own-port")[-1].ports] == [8443]
+
+
+def test_behind_a_server_that_speaks_tls_the_site_is_on_its_port():
+    placement = shop_placement(facts=FACTS, port=8080, trusted_proxies=("127.0.0.1",), tls=Tls(certificate="none", enabled=True))
+    text = site_configuration(placement, Certificate("none"))
+    assert "listen 8080;" in text
+    assert "proxy_set_header Host $host;" in text
+    assert "proxy_set_header X-Forwarded-Port 443;" in text
 
 
 def test_the_firewall_lets_https_in_only_once_it_is_spoken():

@@ -175,6 +175,7 @@ def site_configuration(placement: Placement, certificate: Certificate) -> str:
         nginx=packaged(placement),
         names=[_server_name(name) for name in names_of(topology, placement.host)],
         port=topology.port,
+        in_front=topology.tls.certificate == "none" and topology.tls.enabled,  # who speaks TLS has the public port too
         certificate=certificate if certificate.ready else None,
         acme=ACME_ROOT,
         layout=layout,
