@@ -138,6 +138,7 @@ def raise_failures(asked: Asking, failures: list[Mapping[str, Any]]) -> None:
 HINTS = {
     "syntax_error": 'correct it; or, if it is written for another Python, say so: python = "3.x" under [project] in nuages.toml',
     "service_refused": "it connects to a service while it is imported; start the service, or connect later",
+    "wrong_build": "this version of that package does not fit this Python: require a newer one, or choose another Python",
     "database": "it asks the database while it is imported, before migrations can have run",
 }
 

@@ -58,7 +58,7 @@ def describe(error, recorder, root):
     return {
         "kind": kind,
         "name": name,
-        "what": one_line(error),
+        "what": one_line(cause if kind == "wrong_build" else error),
         "type": type(error).__name__,
         "where": syntax_line(cause, root) or own_line(traceback.extract_tb(cause.__traceback__), root) or own_line(frames, root),
         "detail": short_traceback(error, frames, root),
@@ -98,12 +98,14 @@ def chain(error):
     return seen
 
 
-def classify_one(error, recorder):  # noqa: PLR0911 - one line a kind
+def classify_one(error, recorder):  # noqa: C901, PLR0911 - one line a kind
     text = message_of(error)
     if isinstance(error, KeyError) and error.args and error.args[0] in recorder.unset():
         return "missing_variable", error.args[0]
     if isinstance(error, ModuleNotFoundError):
         return "missing_module", error.name or ""
+    if isinstance(error, ImportError) and "undefined symbol" in text:  # it is there, and made for another Python
+        return "wrong_build", error.name or ""
     if "unable to open database file" in text and missing_folder(getattr(error, "filename", "")):
         return "missing_folder", missing_folder(error.filename)
     if isinstance(error, FileNotFoundError) and is_logging(error) and missing_folder(error.filename):

@@ -119,6 +119,7 @@ class ImproperlyConfigured(Exception):  # noqa: N818 - Django's name
         (RuntimeError("please provide API_TOKEN"), "missing_variable", "API_TOKEN"),
         (ModuleNotFoundError("No module named 'x'", name="x"), "missing_module", "x"),
         (FileNotFoundError(2, "No such file", "/etc/x.json"), "missing_file", "/etc/x.json"),
+        (ImportError("_psycopg.so: undefined symbol: _PyInterpreterState_Get", name="_psycopg"), "wrong_build", "_psycopg"),
         (ImportError("libgdal.so.32: cannot open shared object file"), "missing_library", "libgdal.so.32"),
         (ImproperlyConfigured("The SECRET_KEY setting must not be empty."), "empty_setting", "SECRET_KEY"),
         (OSError("connection refused"), "service_refused", ""),
