@@ -52,6 +52,7 @@ find . -xdev -type f ! -name '*-' ! -name ld.so.cache -exec sha256sum {} + | sor
 cd / && find var/www var/spool/cron home usr/local srv -printf '%p %y %m %u %g %l\n' | sort
 find var/www var/spool/cron home usr/local -type f -exec sha256sum {} + | sort -k2
 dpkg-query -W -f '${Package} ${Version} ${db:Status-Status}\n'
+ls /usr/bin /usr/sbin /usr/lib/systemd/system
 nft list ruleset
 systemctl list-unit-files --state=enabled,disabled,masked --no-legend
 getent passwd; getent group

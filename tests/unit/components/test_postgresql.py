@@ -1,6 +1,7 @@
 """PostgreSQL: tuned to the machine, of one role for each site, without a password and without a port."""
 
 import re
+from dataclasses import replace
 
 import pytest
 from described import GIB, MIB, SYSTEMS, compare_disk, shop_placement
@@ -36,6 +37,14 @@ def words_of(descriptions):
 @pytest.mark.parametrize("case", CASES)
 def test_it_describes(case, golden):
     compare_disk(golden, case, described(**CASES[case]))
+
+
+def test_where_others_have_databases_they_keep_their_port():
+    placement = shop_placement()
+    shared = replace(placement.machine, facts={"databases": ("postgresql accounts",)})
+    described = PostgreSQL().describe(replace(placement, machine=shared))
+    assert "listen_addresses" not in text_of(described, "nuages-start.conf")
+    assert "shared_buffers" in text_of(described, "nuages-start.conf")
 
 
 def test_nothing_listens_on_a_port():

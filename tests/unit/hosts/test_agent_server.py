@@ -252,6 +252,16 @@ def test_a_link_of_another_account_gets_no_manners(tmp_path):
     assert stat.S_IMODE((tmp_path / "victim").stat().st_mode) == 0o750
 
 
+@pytest.mark.parametrize(
+    ("names", "of_others"),
+    [([], False), (["index.html"], True), (["store"], False), (["store", "lock.json.guard", "shared", "audit.jsonl"], False)],
+)
+def test_a_folder_that_somebody_else_keeps_under_the_site_s_name_is_known(tmp_path, names, of_others):
+    for name in names:
+        (tmp_path / name).touch()
+    assert agent.read_site(str(tmp_path))["of_others"] is of_others
+
+
 def test_who_may_read_a_lock_could_hold_it_so_its_owner_alone_may(tmp_path):
     path = tmp_path / "lock"
     path.touch(mode=0o644)
