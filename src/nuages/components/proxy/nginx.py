@@ -26,6 +26,15 @@ PAGES = {
     503: ("Back in a moment", "The site is being worked on and will return shortly. This page reloads by itself."),
     504: ("That took too long", "The site did not answer in time. Please try again in a moment."),
 }
+POLICY = "/usr/sbin/policy-rc.d"  # asked by the scripts of packages, and by nobody else
+UPGRADED = """#!/bin/sh
+{head}# An upgrade of nginx-common would stop nginx and start it. That of nginx, which comes with it, lets the new program
+# take over the sockets of the old one ("nginx upgrade"), and no request is lost.
+case "${{1%.service}} $2" in
+  "nginx restart") exit 101 ;;
+esac
+exit 0
+"""
 CONNECTIONS = 8192  # of each worker; the packages set 768, which a few hundred slow clients fill
 
 
@@ -95,13 +104,17 @@ def _program(placement: Placement) -> Description:
     modules = ("libnginx-mod-http-brotli-filter", "libnginx-mod-http-brotli-static") if nginx.brotli else ()
     snake_oil = () if nginx.rejects_handshakes else ("ssl-cert",)
     drop_in = "/etc/systemd/system/nginx.service.d/nuages.conf"
+    instead = head("", "leave nginx to yourself with services.proxy")
     return Description(
         name="nginx",
         what="nginx, in a sandbox",
         scope="host",
         packages=("nginx", *modules, *snake_oil),
         directories=(Directory(ACME_ROOT), Directory("/etc/systemd/system/nginx.service.d")),
-        files=(File(drop_in, render(HERE, "service.conf.j2", head=head("", "leave nginx to yourself with services.proxy"))),),
+        files=(
+            File(drop_in, render(HERE, "service.conf.j2", head=instead)),
+            File(POLICY, UPGRADED.format(head=instead), 0o755, once=True),
+        ),
         absent=("/etc/nginx/sites-enabled/default",),
         verify=run("/usr/sbin/nginx", "-t", "-q", timeout=30),
         units=(Unit("nginx.service", on=(drop_in,), interrupts="requests under way, of all sites of this host"),),
