@@ -61,7 +61,9 @@ def _plan(desired: Desired, live: Live, judgements: tuple[Judgement, ...], ready
     if _is_served(desired, live) and not force:
         rest = (*disk.site(desired, live), *tidy, *(() if live.page_holds else _page_left(desired, live)))
         reason = f"v{desired.number} is live and nothing changed"
-        return Plan(rest, tuple(database.finish(desired, live)), reason=reason, facts=facts, ready=ready)
+        left = _draining(live) if desired.placement.topology.remote else []  # here the supervisor itself sees them end
+        settle = (*_drain(desired, live, left), *database.finish(desired, live))
+        return Plan(rest, settle, reason=reason, facts=facts, ready=ready)
     window = any(j.window for j in judgements)
     steps = [*disk.site(desired, live), *disk.configuration(desired, live), *tidy]
     steps += [*disk.release(desired), *disk.static(desired, live)] if desired.new else []
@@ -186,13 +188,21 @@ def _page_left(desired: Desired, live: Live) -> Iterable[Step]:
 
 def _settle(desired: Desired, live: Live, judgements: tuple[Judgement, ...]) -> Iterable[Step]:
     """Once the new release is live: the old one ends, contracting migrations run, old releases go."""
-    draining = [n for n, g in live.supervisor.get("generations", {}).items() if g.get("state") == "draining" or n == live.serving]
-    if draining:
-        drain = desired.placement.topology.drain
-        wait = desired.supervisor.ask(live.layout, live.machine, "drain-wait", "--timeout", f"{drain + 10:g}", timeout=drain + 60)
-        yield step("-", f"drain {', '.join(draining)}", f"requests and jobs under way may take {drain:g} s", perform(wait))
+    yield from _drain(desired, live, [*_draining(live), *([live.serving] if live.serving else [])])
     yield from database.finish(desired, live)
     for judgement in judgements:
         yield from database.migrate(desired, judgement, "after")
     yield from disk.retention(desired, live)
     yield from database.drop_kept_defaults(desired, live, disk.oldest_kept(desired, live))
+
+
+def _draining(live: Live) -> list[str]:
+    """Without traffic since an earlier switch, and not gone yet: the deploy that made it did not stay to see them end."""
+    return [n for n, g in live.supervisor.get("generations", {}).items() if g.get("state") == "draining" and n != live.serving]
+
+
+def _drain(desired: Desired, live: Live, names: Sequence[str]) -> Iterable[Step]:
+    if names:
+        drain = desired.placement.topology.drain
+        wait = desired.supervisor.ask(live.layout, live.machine, "drain-wait", "--timeout", f"{drain + 10:g}", timeout=drain + 60)
+        yield step("-", f"drain {', '.join(names)}", f"requests and jobs under way may take {drain:g} s", perform(wait))

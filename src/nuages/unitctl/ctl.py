@@ -32,16 +32,15 @@ class Client:
 
     def status(self):
         kept, live = self.site.load(), self.site.live()
-        specs = {name: self.site.spec(name) or {"processes": []} for name in kept["generations"]}
+        generations = {**{name: {"state": STARTING} for name in self.site.unstarted(kept)}, **kept["generations"]}
+        specs = {name: self.site.spec(name) or {"processes": []} for name in generations}
         found = units.show(unit for name, spec in specs.items() for unit in settling.names(self.site, name, spec))
         return {
             "supervisor": int(kept["up"]),
             "home": HOME,
             "listen": kept["listen"],
             "live": live if live in specs else None,
-            "generations": {
-                name: self._describe(name, record, specs[name], live, found) for name, record in kept["generations"].items()
-            },
+            "generations": {name: self._describe(name, record, specs[name], live, found) for name, record in generations.items()},
         }
 
     def _describe(self, name, record, spec, live, found):

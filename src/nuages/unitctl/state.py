@@ -60,6 +60,14 @@ class Site:
     def spec(self, generation):
         return read_json(os.path.join(self.generation_dir(generation), "spec.json"))
 
+    def unstarted(self, kept):
+        """Generations that were brought and never started: a deploy is about to, or was cut off."""
+        try:
+            names = os.listdir(os.path.join(self.run_dir, "generations"))
+        except OSError:
+            return []
+        return sorted(name for name in names if "." not in name and name not in kept["generations"])
+
     def load(self):
         return {"schema": 1, "up": False, "listen": [], "generations": {}, **(read_json(self._state_file()) or {})}
 

@@ -194,4 +194,14 @@ def test_a_start_without_its_unit_is_refused_before_anything_is_written(client, 
 
     with pytest.raises(state.RefusedError, match="shop-beat"):
         client.start("v1-aa")
+    assert client.site.load()["generations"] == {}
+
+
+def test_a_generation_that_was_brought_and_never_started_is_told_and_goes(client, systemd):
+    write(client, "v1-aa")
+    with client.site.changing() as kept:
+        kept["generations"].clear()
+
+    assert client.status()["generations"]["v1-aa"]["state"] == "starting"
+    client.discard("v1-aa")
     assert client.status()["generations"] == {}
