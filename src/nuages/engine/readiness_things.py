@@ -64,12 +64,16 @@ def directory_pieces(room: Room, description: Description) -> list[Piece]:
     first = room.entry("sites", room.site) is None
     for directory in description.directories:
         lying = room.ready.paths.get(directory.path)
-        if lying is None or (first and (lying["type"], lying["owner"], lying["group"]) == ("directory", "root", "root")):
+        if lying is None:
             new.append(directory)
         elif lying["type"] != "directory":
             hint = "move it away on the server, and run the same command again"
             room.conflicts.append((f"{directory.path} on {room.host} is in the way: it should be a folder", hint))
-        elif (lying["mode"], lying["owner"], lying["group"]) != (directory.mode, directory.owner, directory.group):
+        elif (lying["mode"], lying["owner"], lying["group"]) == (directory.mode, directory.owner, directory.group):
+            continue
+        elif first and (lying["owner"], lying["group"]) == ("root", "root"):
+            new.append(directory)
+        else:
             made.append(Piece(_mended(room, description, directory, lying)))
     if new:
         rest = f" and {len(new) - 1} more folder{'s' if len(new) > 2 else ''}" if len(new) > 1 else ""  # noqa: PLR2004

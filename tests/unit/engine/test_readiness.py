@@ -219,6 +219,13 @@ def test_new_folders_are_one_step_and_an_account_says_whose_it_is():
     assert lines(comparison) == ["+ web-1  account shop", "+ web-1  /srv/shop and 2 more folders"]
 
 
+def test_folders_that_the_first_release_was_laid_into_are_part_of_that_step_and_fitting_ones_of_none():
+    lie = {"type": "directory", "mode": 0o755, "owner": "root", "group": "root"}
+    folders = (Directory("/srv/shop", 0o751), Directory("/var/lib/nuages/acme"), Directory("/srv/shop/run"))
+    bare = replace(BARE, paths={"/srv/shop": lie, "/var/lib/nuages/acme": lie})
+    assert lines(told(bare, Description("site", "the shop", directories=folders)))[1:] == ["+ web-1  /srv/shop and 1 more folder"]
+
+
 def test_an_account_of_somebody_else_stops_the_plan():
     ada = {"home": "/home/ada", "shell": "/bin/bash", "groups": []}
     site = Description("site", "x", accounts=(Account("ada", "Runs ada", "/srv/ada/home"),))
