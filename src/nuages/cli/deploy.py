@@ -26,6 +26,6 @@ def command(
     as_json: bool,
     **more: Any,
 ) -> None:
-    """Deploy this project and leave it running in the background."""
+    """Deploy this project to the servers of nuages.toml; without any, to this machine, in the background."""
     wish = Wish(root_of(ctx, path), overrides_of(port, bind), not no_check, adopt, more)
     perform(wish, terminal(ctx, as_json=as_json, ask=ask), "deploy", site_at(wish.root), as_json=as_json)
