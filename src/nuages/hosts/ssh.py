@@ -139,7 +139,7 @@ class SshTransport:
                 sent += size
                 if (share := 20 * sent // max(1, total)) != told:
                     told = share
-                    progress(f"sending to {self.name}: {sent / 1e6:.1f} of {total / 1e6:.1f} MB")
+                    progress(f"sending {sent / 1e6:.1f} of {total / 1e6:.1f} MB")
 
         if lacking:
             self._ask({"read": {"it": {"kind": "receive", "store": store}}}, body=body)
