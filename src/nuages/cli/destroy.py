@@ -20,7 +20,7 @@ from nuages.errors import UsageError
 def command(site: Site, name: str | None, keep_data: bool, with_data: bool) -> None:
     """Remove the site: from this machine with its database and uploads, from servers without. Asks."""
     live = site.live()
-    if not live.site and not live.config:
+    if not live.site and not live.config and not live.builds:
         raise UsageError(f"there is no site called {site.topology.name} here")
     wanted = site.topology.name
     if name is None:
