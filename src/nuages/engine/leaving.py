@@ -194,6 +194,6 @@ def _kept(leaving: Leave) -> list[str]:
     kept = [f"what lies there of {', '.join(DATA)} in {leaving.layout.dir}"]
     made = [str(entry["what"]) for entry in leaving.of("actions").values() if entry["erases"]]
     kept += [f"what was made by: {'; '.join(made)}"] if made else []
-    if leaving.staying:
+    if leaving.last and leaving.staying:
         kept.append("the packages of the database, with its data: " + " ".join(leaving.staying))
     return kept
