@@ -89,6 +89,8 @@ def _units(leaving: Leave) -> list[Step]:
         if path.startswith("/etc/systemd/system/") and ("@." in (name := path.rsplit("/", 1)[1]) or name.endswith(".slice"))
     ]
     names = sorted(set(units), key=lambda name: (not name.endswith(".timer"), name))
+    if leaving.last and any(name.endswith(".slice") for name in names):
+        names.append("nuages.slice")  # systemd made it, above those of the sites
     steps = [leaving.room.step("-", f"stop {name}", "", {"op": "stop_units", "names": [name]}) for name in names]
     return [replace(step, part="units stopped") for step in steps]
 
