@@ -140,7 +140,8 @@ class Deployed:
             if done.returncode == 0:
                 return int(json.loads(done.stdout.splitlines()[-1])["release"])
             waits = "being carried out on the host" in done.stdout + done.stderr
-            assert waits and time.monotonic() < deadline, done.stdout[-2000:] + done.stderr
+            assert waits, done.stdout[-2000:] + done.stderr
+            assert time.monotonic() < deadline, done.stderr
             time.sleep(0.5)
 
     # --- on the host -------------------------------------------------------------------------------------
