@@ -21,7 +21,7 @@ from nuages.components.contract import Machine
 from nuages.components.proxy import names_of
 from nuages.components.registry import app_server
 from nuages.engine.model import Live
-from nuages.engine.services import exports_of, requirements_of, with_exports
+from nuages.engine.services import exports_of, refuse_many_databases, requirements_of, with_exports
 from nuages.environments.interpreters import interpreters
 from nuages.environments.model import Environment, Lock, Target
 from nuages.hosts.transport import Progress, Transport
@@ -53,6 +53,7 @@ class Work:
 
 def work_on(topology: Topology, live: Live, config: Configuration, here: Transport, progress: Progress) -> Work:
     """The project is asked and built with what its services will give it."""
+    refuse_many_databases(topology, config)
     exports = exports_of(topology, live.machine, live.manifest or {})
     return Work(topology, live, with_exports(config, exports), here, progress, store_layout(topology))
 

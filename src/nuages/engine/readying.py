@@ -116,11 +116,14 @@ def _too_much(desired: Desired, live: Live) -> tuple[str, ...]:
 
 
 def _answers(seat: Seat, questions: Mapping[str, Mapping[str, Any]], topology: Topology) -> Mapping[str, Any]:
-    """They may have been given at first contact."""
+    """They may have been given at first contact. Where the site has its place, nothing of others can stand in it."""
     plain = json.loads(json.dumps(questions))
-    if all(seat.asked.get(key) == question for key, question in plain.items()):
+    sites = seat.answers.get("ready", {}).get("ledger", {}).get("sites", {})
+    needed = {"ready": plain["ready"]} if topology.name in sites and seat.asked.get("ready") == plain["ready"] else plain
+    if {key: question for key, question in seat.asked.items() if key in plain} != needed:
+        remember(topology, seat.transport.name, needed)
+    if all(seat.asked.get(key) == question for key, question in needed.items()):
         return seat.answers
-    remember(topology, seat.transport.name, plain)
     return seat.transport.read(questions)
 
 

@@ -11,6 +11,7 @@ from nuages.components.certificates.seen import Seen
 from nuages.components.contract import Description, Machine, Placement
 from nuages.components.registry import cache, database, supervisor
 from nuages.components.web import decide, describe_web
+from nuages.errors import TopologyError
 from nuages.settings.configuration import Configuration
 from nuages.topology.model import Topology
 
@@ -32,6 +33,15 @@ def requirements_of(topology: Topology, machine: Machine, uses: Mapping[str, Any
         return ()
     services = topology.services
     return (*database(services.database).requires(uses), *cache(services.cache, machine).requires(uses))
+
+
+def refuse_many_databases(topology: Topology, config: Configuration) -> None:
+    """A database on each of several hosts would be several databases. Raises TopologyError."""
+    own = topology.services.database
+    if len(topology.hosts) > 1 and own != "none" and "DATABASE_URL" not in config.env:
+        hint = 'say database = "none", and `nuages config set DATABASE_URL=...` of one that all hosts reach'
+        what = f"{own} on each of {len(topology.hosts)} hosts would be as many databases"
+        raise TopologyError(what, where="services.database", hint=hint)
 
 
 def with_exports(config: Configuration, exports: Mapping[str, str]) -> Configuration:
