@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import jinja2
+
+if TYPE_CHECKING:
+    import jinja2
 
 
 def head(site: str, instead: str, comment: str = "#") -> str:
@@ -22,6 +24,8 @@ def render(folder: Path, name: str, **values: Any) -> str:
 
 @cache
 def _environment(folder: str) -> jinja2.Environment:
+    import jinja2  # a site on this machine has no templates, and starts without it
+
     return jinja2.Environment(
         loader=jinja2.FileSystemLoader(folder),
         undefined=jinja2.StrictUndefined,
