@@ -11,6 +11,20 @@ from nuages.lab import Lab
 from nuages.lab.requirements import missing
 
 
+# `make test` stays under 20 minutes: these run with NUAGES_FULL=1, which `make lab` sets.
+LONG = {
+    "test_certificates.py",
+    "test_database.py",
+    "test_interruptions.py",
+    "test_lab_leaves_nothing.py",
+    "test_migrations_on_servers.py",
+    "test_nginx.py",
+    "test_occupied.py",
+    "test_shipping.py",
+    "test_small_host.py",
+}
+
+
 def pytest_collection_modifyitems(items):
     what, hint = missing()
     for item in items:
@@ -18,6 +32,8 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.lab)
             if what:
                 item.add_marker(pytest.mark.skip(reason=f"{what} ({hint})" if hint else what))
+            elif item.path.name in LONG and not os.environ.get("NUAGES_FULL"):
+                item.add_marker(pytest.mark.skip(reason="a long story: make lab"))
 
 
 @pytest.fixture(scope="session")
