@@ -75,8 +75,7 @@ def test_a_client_that_is_killed_at_any_step_of_either_way_leaves_the_neighbours
             goes_on(shop)
             assert eventually(lambda: answer_of(shop)) == (200, "1"), text
             shop.in_order()
-            if killed_while_it_leaves(shop, after // 2 + 1):
-                shop.nuages("destroy", "--with-data", "--yes", shop.name)
+            killed_at_its_steps_it_leaves_all_the_same(shop, after // 2 + 1)
             assert busy.look() == before, text
             assert seen.lost == [], text
             if not text:
@@ -145,23 +144,19 @@ def waiting(done):
     return set(re.findall(r'to have it: accept = \["(\w+)"\]', done.stdout + done.stderr))
 
 
-def killed_at_its_steps_it_leaves_all_the_same(shop):
-    if not killed_while_it_leaves(shop, 5):
-        return
-    leave = shop.nuages("destroy", "--with-data", "--yes", shop.name)
-    assert "shop is gone from busy-1" in leave.stdout
+def killed_at_its_steps_it_leaves_all_the_same(shop, after=5):
+    """What was begun the host carries out to its end, so there may be nothing left to do for the next run."""
+    killed_while_it_leaves(shop, after)
+    told = shop.nuages("destroy", "--with-data", "--yes", shop.name, check=False)
+    assert "shop is gone from busy-1" in told.stdout or "there is no site called shop" in told.stderr, told.stdout + told.stderr
 
 
 def killed_while_it_leaves(shop, after):
-    """Once it has told of so many steps. Was there something to kill?"""
+    """Once it has told of so many steps."""
     client = shop.started("destroy", "--with-data", "--yes", shop.name, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     with client.stdout:
-        for number, line in enumerate(client.stdout, 1):
-            if "is gone from" in line:
-                client.wait(LONG)
-                return False
+        for number, _line in enumerate(client.stdout, 1):
             if number == after:
                 os.killpg(client.pid, signal.SIGKILL)
                 break
     client.wait(LONG)
-    return True
