@@ -210,19 +210,20 @@ def _welcome_goes():
 
 
 def _going(names):
-    """Those of `names` that go without taking anything else along: what others need by now is left out."""
+    """Those of `names` that go without taking anything else along, and without anything else coming in their place (locales
+    for locales-all): what others need by now is left out."""
     left = list(names)
-    while left and (_removed(left) - set(left)):
-        needed = [name for name in left if _removed([name]) - set(left)]
+    while left and (_moved(left) - set(left)):
+        needed = [name for name in left if _moved([name]) - set(left)]
         if not needed:
             return []
         left = [name for name in left if name not in needed]
     return left
 
 
-def _removed(names):
+def _moved(names):
     told = read_command(["apt-get", "-s", "purge", "--", *names], env=QUIET_APT, timeout=180)
-    return set(re.findall(r"^(?:Purg|Remv) (\S+)", told["stdout"], re.MULTILINE))
+    return set(re.findall(r"^(?:Purg|Remv|Inst) (\S+)", told["stdout"], re.MULTILINE))
 
 
 def write_account(name, comment, home, shell, groups=(), whose=""):
