@@ -57,7 +57,7 @@ def _file(room: Room, description: Description, file: File) -> Piece | None:
             return _manners(room, file, lying)
         symbol, why = "~", "content differs"
         if entry is None:
-            why, foreign = f"what lay there is kept in {KEPT}{file.path}", True
+            why, foreign = f"what lay there is kept in {KEPT}{file.path}", not room.brought(description)
         elif lying.get("sha256") not in (entry["digest"], entry["was"]):
             if f"file:{file.path}" not in room.accept:
                 room.drift.append(_by_hand(room, file.path))
@@ -122,7 +122,8 @@ def _absent(room: Room, description: Description, path: str) -> Piece | None:
         return None
     op = {"op": "set_aside", "path": path, "whose": room.whose(description)}
     undo: Op = {"op": "bring_back", "path": path}
-    return Piece(room.step("-", path, f"a package brings it; kept below {KEPT}", op, undo=(undo,)), bool(lying), path)
+    alters = bool(lying) and not room.brought(description)
+    return Piece(room.step("-", path, f"a package brings it; kept below {KEPT}", op, undo=(undo,)), alters, path)
 
 
 def stale_files(room: Room, descriptions: Sequence[Description]) -> list[Step]:

@@ -104,6 +104,11 @@ class Room:
         found: Mapping[str, Any] | None = self.ready.ledger.get(kind, {}).get(key)
         return found
 
+    def brought(self, description: Description) -> bool:
+        """Did its packages come with us? Then, after a run that was cut off, so did what lies in its places."""
+        ours = self.ready.ledger.get("packages", {})
+        return bool(description.packages) and all(name in ours for name in description.packages)
+
     def agreed(self, description: Description, pieces: Sequence[Piece]) -> list[Piece]:
         """Without what needs a word first; that is told in `consent`."""
         refused = self._refused(description, pieces)

@@ -21,13 +21,21 @@ def first_step(room: Room, ports: set[int]) -> list[Step]:
 
 
 def package_steps(room: Room, descriptions: Sequence[Description]) -> list[Step]:
-    """All of them in one transaction of apt."""
+    """All of them in one transaction of apt. What they bring and what must not be goes at once: a host that starts anew
+    before its own step would serve it, on a neighbour's port perhaps."""
     missing = {name: d.name for d in descriptions for name in d.packages if not room.ready.packages.get(name)}
     if not missing:
         return []
     why = "for " + ", ".join(dict.fromkeys(name.rpartition("-")[2] for name in missing.values()))
     what = "packages " + " ".join(missing) if len(missing) > 1 else f"package {next(iter(missing))}"
-    return [room.step("+", what, why, {"op": "packages", "names": list(missing), "timeout": 1800})]
+    aside = [
+        {"op": "set_aside", "path": path, "whose": room.whose(d)}
+        for d in descriptions
+        if d.name in room.fresh
+        for path in d.absent
+        if not room.ready.paths.get(path)
+    ]
+    return [room.step("+", what, why, {"op": "packages", "names": list(missing), "timeout": 1800}, *aside)]
 
 
 def account_pieces(room: Room, description: Description) -> list[Piece]:

@@ -308,6 +308,23 @@ def test_of_a_shared_component_only_what_alters_their_things_waits():
     assert comparison.consent[0].changes == ("/etc/nginx/sites-enabled/default",)
 
 
+def test_what_a_package_of_ours_brought_before_a_run_was_cut_off_is_nobody_else_s():
+    default = "/etc/nginx/sites-enabled/default"
+    nginx = Description("nginx", "x", scope="host", packages=("nginx",), files=(File("/etc/new", "x"),), absent=(default,))
+    cut_off = occupied(packages={"nginx": True}, paths={default: lying("x")}, ledger={"packages": {"nginx": {}}})
+    assert lines(told(cut_off, nginx)) == ["+ web-1  /etc/new", f"- web-1  {default}"]
+
+
+def test_what_a_package_brings_and_must_not_be_goes_with_its_coming():
+    """nginx would take port 80 from a neighbour when the host starts anew before the next step."""
+    default = "/etc/nginx/sites-enabled/default"
+    nginx = Description("nginx", "x", scope="host", packages=("nginx",), absent=(default,))
+    first = next(step for step in told(occupied(packages={"nginx": False}), nginx).steps if step.ops[0]["op"] == "packages")
+    assert [(op["op"], op.get("path")) for op in first.ops] == [("packages", None), ("set_aside", default)]
+    theirs = told(occupied(packages={"nginx": False}, paths={default: lying("theirs")}), nginx)
+    assert all(op["op"] != "set_aside" for step in theirs.steps for op in step.ops)
+
+
 def test_of_a_program_that_was_here_before_us_every_change_waits_and_the_site_s_own_does_not():
     shared = Description("postgresql", "tuned", scope="host", packages=("postgresql-17",), files=(File("/etc/pg.conf", "x"),))
     early = Description("postgresql-cluster", "x", scope="host", early=True, files=(File("/etc/cluster.conf", "x"),))
