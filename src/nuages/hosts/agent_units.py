@@ -97,6 +97,9 @@ def write_stop_units(names, root="/"):
         read_command(["systemctl", "--quiet", "stop", "--", wanted], env=TOOLS, timeout=180)
         read_command(["systemctl", "--quiet", "disable", "--", name], env=TOOLS, timeout=30)
         read_command(["systemctl", "--quiet", "reset-failed", "--", wanted], env=TOOLS, timeout=30)
+        if name.endswith(".timer"):  # else one of the same name would make up for the time in between (Persistent=)
+            with contextlib.suppress(OSError):
+                os.unlink(_at(root, "/var/lib/systemd/timers/stamp-" + name))
     with _ledger(root) as ledger:
         for name in names:
             ledger.get("units", {}).pop(name, None)
