@@ -178,9 +178,10 @@ class Deployed:
 
     @property
     def ca(self) -> Path:
+        """Of each host: every one has an authority of its own."""
         path = self.folder / "ca.pem"
         if not path.exists():
-            path.write_text(self.host.must(f"cat {self.home}/certificates/authority/ca.pem"))
+            path.write_text("".join(host.must(f"cat {self.home}/certificates/authority/ca.pem") for host in self.hosts))
         return path
 
     @property
