@@ -111,6 +111,8 @@ def write_restore_units(names, root="/"):
         with _ledger(root) as ledger:
             entry = ledger.get("units", {}).pop(name, None)
         state = _units([name])[name]
+        if entry and state.get("LoadState") == "not-found":  # its file was taken back, and its place at boot was not
+            _forget_boot(name, root)
         if not entry or state.get("LoadState") != "loaded":
             continue
         opposite = {"enable": "disable", "disable": "enable"}.get(entry["boot"])
@@ -120,6 +122,14 @@ def write_restore_units(names, root="/"):
         if entry["before"] == "active":
             verb = "try-reload-or-restart" if state.get("ActiveState") == "active" else "start"
         read_command(["systemctl", "--quiet", verb, "--", name], env=TOOLS, timeout=150)
+
+
+def _forget_boot(name, root):
+    folder = _at(root, "/etc/systemd/system")
+    for target in os.listdir(folder):
+        link = os.path.join(folder, target, name)
+        if target.endswith(".wants") and os.path.islink(link) and not os.path.exists(link):
+            os.unlink(link)
 
 
 def write_reload_units(names):
