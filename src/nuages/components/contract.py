@@ -168,7 +168,8 @@ class Action:
 
     `unless` ends with 0 where it is there already. Once done it is remembered in the ledger under `key`, and is not
     asked again on every deploy; another `key` (take a digest of what it depends on into it) is another action.
-    `erases`: its undo deletes data, and is left out wherever `destroy` keeps data.
+    `erases`: its undo deletes data, and is left out wherever `destroy` keeps data. `missing`: this round of reads has
+    shown that what it makes is not there; it is done whatever the ledger says.
     """
 
     key: str
@@ -179,6 +180,7 @@ class Action:
     undo: Command | None = None  # how `destroy` takes it back
     user: str = "root"
     erases: bool = False
+    missing: bool = False
 
 
 @dataclass(frozen=True)

@@ -102,8 +102,8 @@ def _folder(room: Room, description: Description, directory: Directory) -> dict[
 
 
 def action_pieces(room: Room, description: Description) -> list[Piece]:
-    """Those that the ledger does not know by their key."""
-    actions = [action for action in description.actions if room.entry("actions", action.key) is None]
+    """Those that the ledger does not know by their key, or whose work was seen to be gone."""
+    actions = [action for action in description.actions if action.missing or room.entry("actions", action.key) is None]
     return [Piece(room.step("+", action.what, action.why, _action(room, description, action))) for action in actions]
 
 

@@ -212,6 +212,12 @@ def test_an_action_is_done_once_for_its_key():
     assert not told(ready(ledger={"actions": {"role shop": {"for": "shop"}}}), database).steps
 
 
+def test_an_action_whose_work_was_seen_to_be_gone_is_done_again():
+    action = Action("certificate", "a certificate", "for shop.example", run("issue"), missing=True)
+    again = told(ready(ledger={"actions": {"certificate": {"for": "shop"}}}), Description("tls", "tls", actions=(action,)))
+    assert lines(again) == ["+ web-1  a certificate"]
+
+
 def test_new_folders_are_one_step_and_an_account_says_whose_it_is():
     folders = (Directory("/srv/shop"), Directory("/srv/shop/logs"), Directory("/srv/shop/run"))
     site = Description("site", "the shop", accounts=(Account("shop", "Runs the shop"),), directories=folders)

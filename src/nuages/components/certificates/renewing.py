@@ -82,4 +82,4 @@ def asking(placement: Placement, decision: Decision, what: str, why: str) -> tup
     made = f"{folder(placement.topology.name)}/{tls.certificate}"
     kept = f"{state(placement.layout)}/authority {state(placement.layout)}/certbot*"
     undo = run("/bin/sh", "-c", f"rm -rf {made} {made}-* {kept}", timeout=30)
-    return (Action(f"certificate-{placement.topology.name}-{digest}", what, why, command, undo=undo, erases=True),)
+    return (Action(f"certificate-{placement.topology.name}-{digest}", what, why, command, undo=undo, erases=True, missing=True),)
