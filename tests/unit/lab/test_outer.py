@@ -55,7 +55,7 @@ def test_apts_proxies_and_checks_are_taken_over_and_nothing_else():
 
 
 def test_pips_index_is_taken_over_but_no_folder_of_this_machine():
-    file = "[global]\nindex-url = https://pypi.example/simple\nfind-links = /opt/wheels\nextra-index-url = file:///opt/pypi https://b.example/simple\n"
+    file = "[global]\nindex-url = https://pypi.example/simple\nfind-links = /srv/wheels\nextra-index-url = file:///srv/index https://b.example/simple\n"
     told = outer.pip_settings([file], {"PIP_TRUSTED_HOST": "pypi.example", "PIP_CERT": "/home/me/ca.pem"})
     assert told == (
         "[global]\nindex-url = https://pypi.example/simple\nextra-index-url = https://b.example/simple\ntrusted-host = pypi.example\n"
