@@ -13,7 +13,7 @@ from nuages.lab.faults import Memory
 
 GIB = 1 << 30
 DEPLOYS = 50 if FULL else 4
-APART = r"/etc/(mtab|resolv.conf|ld.so.cache|\.pwd.lock|(passwd|shadow|group|gshadow)-$)"
+APART = r"/etc/(mtab|resolv.conf|ld.so.cache|\.pwd.lock|(passwd|shadow|group|gshadow|subuid|subgid)-$)"
 
 
 @pytest.fixture(scope="module")
