@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nuages_runtime import patient
+from nuages_runtime import bounded, patient
 from nuages_runtime.forwarded import Forwarded
 from nuages_runtime.health import Health
 from nuages_runtime.maintenance import Maintenance
@@ -11,6 +11,7 @@ from nuages_runtime.maintenance import Maintenance
 class Front:
     def __init__(self, policy):
         patient.install()
+        bounded.install(policy)
         self.forwarded = Forwarded(policy.get("trusted_proxies"))
         self.health = Health(policy)
         self.maintenance = Maintenance(policy)

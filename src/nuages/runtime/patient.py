@@ -44,6 +44,10 @@ def hurry():
     _here.hurried = True
 
 
+def is_hurried():
+    return getattr(_here, "hurried", False)
+
+
 def patient(connect):
     @functools.wraps(connect)
     def waiting(self):
@@ -53,7 +57,7 @@ def patient(connect):
             try:
                 connect(self)
             except Exception as error:
-                if getattr(_here, "hurried", False) or not is_restarting(self, error):
+                if is_hurried() or not is_restarting(self, error):
                     raise
                 if time.monotonic() < _away_until.get(self.alias, 0):
                     raise
