@@ -1,5 +1,6 @@
 """Goldens: `--update-golden` writes what is there now, to be read and committed."""
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,11 @@ def pytest_addoption(parser):
     parser.addoption("--update-golden", action="store_true", help="write the golden files as they come out now")
 
 
+# A shell starts what runs in its background with Ctrl-C ignored, and so would all that tests start and interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     """Two streams where tests are shared out: what runs on this machine takes turns, for its sites choose free ports, and
     beside it what runs on lab hosts."""

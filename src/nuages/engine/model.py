@@ -45,6 +45,7 @@ class Live:
     manifest: Mapping[str, Any] | None = None  # of the live build
     policy: Mapping[str, Any] = field(default_factory=dict)  # of the live release
     web: Seen | None = None  # certificates and names, on a server
+    locked: bool = False  # a lock lies there, of somebody who deploys or of one who was killed
     host: Host = HERE
 
     @property
