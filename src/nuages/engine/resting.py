@@ -27,6 +27,8 @@ def at_rest(
     request: Request,
 ) -> Plan | None:
     """The empty plan, where what is live is what should be: known from the first contact, without taking the lock."""
+    if any(seat.live.locked for seat in sites):
+        return None
     desired = compose_all(topology, sites, builds, config, policy, "rest", request.signature(), given)
     if request.force or any(each.new for each in desired):
         return None
