@@ -17,15 +17,6 @@ def pytest_addoption(parser):
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items):
-    """Two streams where tests are shared out: what runs on this machine takes turns, for its sites choose free ports, and
-    beside it what runs on lab hosts."""
-    for item in items:
-        stream = item.path.relative_to(Path(__file__).parent).parts[0]
-        item.add_marker(pytest.mark.xdist_group("lab" if stream == "lab" else "here"))
-
-
 @pytest.fixture
 def golden(request):
     """Compares a text with tests/golden/<name>."""
