@@ -1,9 +1,9 @@
 """A host that serves others before Nuages comes: what lives there, whether it answers all along, and every file of it.
 
-    busy = Busy(host)                  # Apache, a PostgreSQL cluster, rules of nftables, sshd on 2222, crontabs, a colleague
-    before = busy.look()
-    with busy.watched() as seen: ...
-    assert seen.lost == [] and busy.look() == before
+busy = Busy(host)                  # Apache, a PostgreSQL cluster, rules of nftables, sshd on 2222, crontabs, a colleague
+before = busy.look()
+with busy.watched() as seen: ...
+assert seen.lost == [] and busy.look() == before
 """
 
 from __future__ import annotations
