@@ -62,15 +62,20 @@ class Verbs(click.Group):
     help="The project's folder, when it is not this one.",
 )
 @click.option("-v", "--verbose", is_flag=True, help="Show tracebacks and every line of long steps.")
+@click.option("-e", "--env", "environment", metavar="NAME", default="", help="Another environment of nuages.toml: staging.")
 @click.option("--rehearse", is_flag=True, help="On hosts of the lab that have the names of the declared ones.")
 @click.version_option(__version__, prog_name="nuages")
 @click.pass_context
-def root(ctx: click.Context, path: str, verbose: bool, rehearse: bool) -> None:
+def root(ctx: click.Context, path: str, verbose: bool, environment: str, rehearse: bool) -> None:
     """Any Django project in production, without editing it.
 
     In the project's folder: `nuages up` on this machine, `nuages deploy` to the servers that nuages.toml names.
     """
     ctx.obj = {"path": path, "verbose": verbose}
+    if environment:
+        from nuages.topology.environments import CHOSEN
+
+        os.environ[CHOSEN] = environment
     if rehearse:
         from nuages.lab import Lab
         from nuages.topology.loading import REHEARSAL
@@ -78,17 +83,27 @@ def root(ctx: click.Context, path: str, verbose: bool, rehearse: bool) -> None:
         os.environ[REHEARSAL] = Lab().ssh_config
 
 
-def with_verbose_first(arguments: list[str]) -> list[str]:
-    """-v counts wherever it stands, but after the verbs whose words belong to another program."""
+def with_common_first(arguments: list[str]) -> list[str]:
+    """-v and -e NAME count wherever they stand, but after the verbs whose words belong to another program."""
     own = next((i for i, word in enumerate(arguments) if word in VERBS["Inside"]), len(arguments))
-    found = [word for word in arguments[:own] if word in ("-v", "--verbose")]
-    rest = [word for word in arguments[:own] if word not in found]
-    return [*(["-v"] if found else []), *rest, *arguments[own:]]
+    first: list[str] = []
+    rest: list[str] = []
+    words = iter(arguments[:own])
+    for word in words:
+        if word in ("-v", "--verbose"):
+            first[:0] = [] if "-v" in first else ["-v"]
+        elif word in ("-e", "--env"):
+            first += [word, *([following] if (following := next(words, None)) is not None else [])]
+        elif word.startswith("--env="):
+            first.append(word)
+        else:
+            rest.append(word)
+    return [*first, *rest, *arguments[own:]]
 
 
 def main() -> None:
     """Run a verb; a NuagesError becomes one red line and one grey."""
-    arguments = with_verbose_first(sys.argv[1:])
+    arguments = with_common_first(sys.argv[1:])
     verbose = bool(arguments) and arguments[0] == "-v"
     try:
         status = root(arguments, prog_name="nuages", standalone_mode=False)

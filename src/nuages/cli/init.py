@@ -49,5 +49,5 @@ def _hosts(addresses: tuple[str, ...], ssh_config: str) -> str:
 
 def _commented(line: str) -> str:
     """Tables under names of the user's own are examples; the others may stand empty."""
-    plain = not line or line.startswith("#") or (line.startswith("[") and not line.startswith(("[[", "[hosts.")))
+    plain = not line or line.startswith("#") or (line.startswith("[") and not line.startswith(("[[", "[hosts.", "[env.")))
     return line if plain else f"# {line}"

@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from nuages.errors import ProjectError, TopologyError
-from nuages.topology import servers
+from nuages.topology import environments, servers
 from nuages.topology.model import Health, Migrations, Services, Silence, Tls, Topology
 
 
 FILE = "nuages.toml"
 REHEARSAL = "NUAGES_REHEARSAL"  # set by `nuages --rehearse`: the ssh configuration of a lab whose hosts stand in
 REFERENCE = Path(__file__).with_name("reference.toml")
+LONGEST = 48  # characters in the name of a site
 OPEN_TABLES = {"processes": str, "scale": int, "settings": object}
 CHOICES = {
     "project.interface": ("", "wsgi", "asgi"),
@@ -49,49 +50,50 @@ def find_root(start: Path) -> Path:
     return start
 
 
-def load_topology(root: Path) -> Topology:
-    """Read `root`/nuages.toml, or take the one-machine default. Raises TopologyError."""
+def load_topology(root: Path, environment: str = "") -> Topology:
+    """Read `root`/nuages.toml as it reads in an environment, or take the one-machine default. Raises TopologyError.
+
+    `environment`: "" is the one that `nuages -e` chose, else production.
+    """
     path = root / FILE
+    environment = environment or os.environ.get(environments.CHOSEN) or environments.PRODUCTION
     if not path.is_file():
+        environments.chosen({}, environment)
         return Topology(root=root, name=site_name(root.name))
     try:
-        topology = load_text(root, path.read_text(encoding="utf-8"))
+        topology = load_text(root, path.read_text(encoding="utf-8"), environment)
         lab = os.environ.get(REHEARSAL)
         return servers.rehearsed(topology, lab) if lab and topology.remote else topology
     except UnicodeDecodeError as error:
         raise TopologyError(f"not valid TOML: {error}", where=FILE) from error
 
 
-def load_text(root: Path, text: str) -> Topology:
+def load_text(root: Path, text: str, environment: str = environments.PRODUCTION) -> Topology:
     """The text of a nuages.toml that lies, or will lie, in `root`. Raises TopologyError."""
     try:
         declared = tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # a number of 5,000 digits or 5,000 brackets is no TOMLDecodeError
         raise TopologyError(f"not valid TOML: {error}", where=FILE) from error
-    return _topology(root, declared)
+    return _topology(root, declared, environment)
 
 
 def site_name(folder: str) -> str:
     """A name that is safe in paths and process lists, from whatever the folder is called."""
-    return re.sub(r"[^a-z0-9-]+", "-", folder.lower()).strip("-")[:48].rstrip("-") or "site"
+    return re.sub(r"[^a-z0-9-]+", "-", folder.lower()).strip("-")[:LONGEST].rstrip("-") or "site"
 
 
-def _topology(root: Path, declared: Mapping[str, Any]) -> Topology:
+def _topology(root: Path, text: Mapping[str, Any], environment: str) -> Topology:
     known = tomllib.loads(REFERENCE.read_text(encoding="utf-8"))
-    _compare(declared, known, "")
+    _compare(text, known, "")
+    environments.refuse_unfit_names(text)
+    declared = environments.chosen(text, environment)
     get = {table: declared.get(table, {}) for table in known}
     project, serve, tls = get["project"], get["serve"], get["tls"]
-    name = declared.get("name", site_name(root.name))
-    if site_name(name) != name:
-        raise TopologyError(
-            f"{name!r}: use small letters, digits and hyphens",
-            where="name",
-            hint=f'name = "{site_name(name)}"',
-        )
+    name = _name(root, text, declared, environment)
     port = declared.get("port", 0)
     if not 0 <= port < 65536:  # noqa: PLR2004
         raise TopologyError(f"{port} is not a port", where="port", hint="0 to 65535; 0 picks a free one")
-    plain: dict[str, Any] = {k: declared[k] for k in ("bind", "keep", "accept") if k in declared}
+    plain: dict[str, Any] = {k: declared[k] for k in ("bind", "keep", "accept", "protected") if k in declared}
     plain = {k: tuple(v) if isinstance(v, list) else v for k, v in {**plain, **project, **serve}.items()}
     hosts = servers.hosts_of(get["hosts"])
     plain |= servers.alternatives(serve, remote=bool(hosts))
@@ -99,6 +101,8 @@ def _topology(root: Path, declared: Mapping[str, Any]) -> Topology:
     return Topology(
         root=root,
         name=name,
+        environment=environment,
+        environments=environments.names_of(text),
         port=port,
         domains=tuple(_domain(d, i) for i, d in enumerate(declared.get("domains", []))),
         scale={k: _count(v, f"scale.{k}") for k, v in get["scale"].items()},
@@ -117,6 +121,21 @@ def _topology(root: Path, declared: Mapping[str, Any]) -> Topology:
     )
 
 
+def _name(root: Path, text: Mapping[str, Any], declared: Mapping[str, Any], environment: str) -> str:
+    name = declared.get("name")
+    if name is None:
+        name = str(text.get("name") or site_name(root.name))
+        if environment != environments.PRODUCTION:
+            name = environments.site_of(name, environment, LONGEST)
+    if site_name(name) != name:
+        raise TopologyError(
+            f"{name!r}: use small letters, digits and hyphens",
+            where="name",
+            hint=f'name = "{site_name(name)}"',
+        )
+    return name
+
+
 def _compare(declared: Mapping[str, Any], known: Mapping[str, Any], path: str) -> None:
     for key, value in declared.items():
         where = f"{path}{key}"
@@ -130,10 +149,27 @@ def _compare(declared: Mapping[str, Any], known: Mapping[str, Any], path: str) -
             _open_table(value, where)
         elif where == "hosts":
             _many(value, known[key], where)
+        elif where == "env":
+            _environments(value, known)
         elif where == "cron":
             _many(dict(enumerate(value)) if isinstance(value, list) else value, {"0": known[key][0]}, where)
         else:
             _check_value(value, known[key], where)
+
+
+def _environments(value: Any, known: Mapping[str, Any]) -> None:
+    """Each has every key that the file has, but no environments of its own."""
+    inside = {key: example for key, example in known.items() if key != "env"}
+    if not isinstance(value, dict):
+        raise TopologyError(f"should be a table, is {_kind(value)}", where="env", hint="[env.staging]")
+    for name, table in value.items():
+        if not isinstance(table, dict):
+            raise TopologyError(f"should be a table, is {_kind(table)}", where=f"env.{name}")
+        try:
+            _compare(table, inside, "")
+        except TopologyError as error:
+            error.where = f"env.{name}.{error.where}"
+            raise
 
 
 def _many(value: Any, known: Mapping[str, Any], where: str) -> None:

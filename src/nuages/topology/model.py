@@ -51,6 +51,7 @@ class Host:
     addresses: tuple[str, ...] = ()  # its own, as it told at first contact
 
 
+LONGEST_ACCOUNT = 31
 HERE = Host("localhost")
 
 
@@ -100,6 +101,9 @@ class Topology:
 
     root: Path
     name: str
+    environment: str = "production"
+    environments: tuple[str, ...] = ("production",)  # all that are declared
+    protected: bool = False  # changes ask first
     domains: tuple[str, ...] = ()
     port: int = 0  # 0: the first free one from 8000 on, then kept
     bind: str = "127.0.0.1"
@@ -146,4 +150,8 @@ class Topology:
     @property
     def account(self) -> str:
         """The user that the site's processes run as on a server, and the role of its database. useradd(8) takes 32 characters."""
-        return self.name[:31].rstrip("-") if self.remote else ""
+        if not self.remote:
+            return ""
+        end = f"-{self.environment}"  # stays whole: a long name is not cut down to production's
+        whole = len(self.name) <= LONGEST_ACCOUNT or not self.name.endswith(end)
+        return self.name[:LONGEST_ACCOUNT].rstrip("-") if whole else self.name[: LONGEST_ACCOUNT - len(end)].rstrip("-") + end

@@ -66,6 +66,7 @@ def test_the_defaults_that_the_reference_shows_are_the_defaults(load):
         "cron",
         "supervisor",
         "server",
+        "environments",
     )  # examples, not defaults
     differing = {n for n in Topology.__dataclass_fields__ if getattr(shown, n) != getattr(plain, n)}
     assert differing <= set(told)
