@@ -71,15 +71,16 @@ class Inspected:
 def inspect_here(work: Work) -> Inspected:
     """Read, lock, build the environment and probe; or remember. Raises what those raise."""
     topology, cache = work.topology, work.store.cache
-    source = read_source(topology.root, work.here, cache / "digests.json")
+    source = read_source(topology.source, work.here, cache / "digests.json")
     key = _key(work, source)
     kept = cache / "inspections" / f"{key}.json"
     remembered = _remember(kept)
     if remembered:
-        return Inspected(remembered, source, key, fresh=False)
+        here = replace(remembered, files=replace(remembered.files, root=source.root))  # it may have lain elsewhere then
+        return Inspected(here, source, key, fresh=False)
     from nuages.project import read_files
 
-    files = read_files(topology.root, topology, source.files)
+    files = read_files(topology.source, topology, source.files)
     project = _probe(work, files, _environment(work, files, guess_interface(topology, files)), source)
     if project.interface != guess_interface(topology, files):
         project = replace(project, environment=_environment(work, files, project.interface))
@@ -101,7 +102,7 @@ def _environment(work: Work, files: Files, interface: str) -> Environment:
     versions = server_lock(work, files, interface, machine)[1].versions if served else None
     lock = make_lock(
         work.here,
-        topology.root,
+        topology.source,
         files.requirements,
         files.python_hints,
         topology.python or series_of(work, files),
@@ -120,7 +121,7 @@ def server_lock(work: Work, files: Files, interface: str, machine: Machine) -> t
 
     target = server_target(work, files, machine)
     live = dict((work.live.manifest or {}).get("versions") or {})
-    root, keep, stack = work.topology.root, work.store / "locks", stack_of(work, interface)
+    root, keep, stack = work.topology.source, work.store / "locks", stack_of(work, interface)
     requirements, hints, wanted = files.requirements, files.python_hints, work.topology.python
     lock = target_lock(work.here, root, requirements, hints, wanted, stack, target, keep, work.progress, prefer=live)
     return target, lock
@@ -277,7 +278,7 @@ def _key(work: Work, source: Source) -> str:
     parts = (
         __version__,
         runtime_digest(),
-        str(replace(work.topology, scale={}, keep=1, port=0)),
+        str(replace(work.topology, scale={}, keep=1, port=0, tree=None)),
         source.digest,
         sorted(config.env.items()),
         sorted(config.files.items()),

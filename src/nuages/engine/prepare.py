@@ -78,7 +78,7 @@ def audit(inspected: Inspected, topology: Topology, live: Live, here: Transport,
 
     commit = str((live.release or {}).get("commit") or "") or None
     today = datetime.now(tz=UTC).date()
-    return run_checks(inspected.project, topology, root=topology.root, here=here, live=commit, today=today, deep=deep)
+    return run_checks(inspected.project, topology, root=topology.source, here=here, live=commit, today=today, deep=deep)
 
 
 def _stop_on_errors(findings: tuple[Finding, ...]) -> None:

@@ -25,6 +25,7 @@ class Request:
     """`source`: project (build from the files in `root`), live (the build that is live) or an earlier `number`."""
 
     root: Path
+    tree: Path | None = None  # a checkout of the commit to build, in place of what lies in `root`
     what: str = "up"
     source: str = "project"
     number: int = 0

@@ -7,6 +7,7 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -50,18 +51,19 @@ def find_root(start: Path) -> Path:
     return start
 
 
-def load_topology(root: Path, environment: str = "") -> Topology:
+def load_topology(root: Path, environment: str = "", tree: Path | None = None) -> Topology:
     """Read `root`/nuages.toml as it reads in an environment, or take the one-machine default. Raises TopologyError.
 
-    `environment`: "" is the one that `nuages -e` chose, else production.
+    `environment`: "" is the one that `nuages -e` chose, else production. `tree`: a checkout of one commit; its nuages.toml
+    counts where it has one.
     """
-    path = root / FILE
+    path = tree / FILE if tree and (tree / FILE).is_file() else root / FILE
     environment = environment or os.environ.get(environments.CHOSEN) or environments.PRODUCTION
     if not path.is_file():
         environments.chosen({}, environment)
-        return Topology(root=root, name=site_name(root.name))
+        return Topology(root=root, name=site_name(root.name), tree=tree)
     try:
-        topology = load_text(root, path.read_text(encoding="utf-8"), environment)
+        topology = replace(load_text(root, path.read_text(encoding="utf-8"), environment), tree=tree)
         lab = os.environ.get(REHEARSAL)
         return servers.rehearsed(topology, lab) if lab and topology.remote else topology
     except UnicodeDecodeError as error:

@@ -134,6 +134,7 @@ class Topology:
     leave: tuple[str, ...] = ()  # settings that the overlay must leave as the project has them
     writable: tuple[str, ...] = ()  # paths under the project that the site writes and that survive releases
     declared: bool = False  # is there a nuages.toml?
+    tree: Path | None = None  # a checkout of one commit, to be built in place of what lies in `root`
     hosts: tuple[Host, ...] = ()  # none: this machine, without root
     services: Services = Services()
     cron: tuple[Cron, ...] = ()
@@ -141,6 +142,11 @@ class Topology:
     relax: tuple[str, ...] = ()  # named relaxations of the sandbox: jit, node, chrome, home, network-admin
     max_upload: str = "100M"  # the largest request body that the proxy takes
     memory: str = ""  # a bound on the site's memory on each host, as systemd's MemoryMax: "800M"; "": from the machine
+
+    @property
+    def source(self) -> Path:
+        """The folder whose files are built."""
+        return self.tree or self.root
 
     @property
     def remote(self) -> bool:
