@@ -19,6 +19,8 @@ VERBS = {
     "Inside": ("run", "manage", "shell", "dbshell"),
     "Nuages": ("lab", "doctor", "completion"),
 }
+# Those that ask before they change a protected environment.
+ASK = ("up", "deploy", "config", "scale", "ps", "restart", "start", "down", "maintenance", "rollback", "releases", "promote")
 
 
 class Verbs(click.Group):
@@ -63,19 +65,21 @@ class Verbs(click.Group):
 )
 @click.option("-v", "--verbose", is_flag=True, help="Show tracebacks and every line of long steps.")
 @click.option("-e", "--env", "environment", metavar="NAME", default="", help="Another environment of nuages.toml: staging.")
+@click.option("-y", "--yes", is_flag=True, help="Change a protected environment without asking.")
 @click.option("--rehearse", is_flag=True, help="On hosts of the lab that have the names of the declared ones.")
 @click.version_option(__version__, prog_name="nuages")
 @click.pass_context
-def root(ctx: click.Context, path: str, verbose: bool, environment: str, rehearse: bool) -> None:
+def root(ctx: click.Context, path: str, verbose: bool, environment: str, yes: bool, rehearse: bool) -> None:
     """Any Django project in production, without editing it.
 
     In the project's folder: `nuages up` on this machine, `nuages deploy` to the servers that nuages.toml names.
     """
-    ctx.obj = {"path": path, "verbose": verbose}
+    ctx.obj = {"path": path, "verbose": verbose, "yes": yes}
     if environment:
         from nuages.topology.environments import CHOSEN
 
         os.environ[CHOSEN] = environment
+        ctx.call_on_close(lambda: os.environ.pop(CHOSEN, None))
     if rehearse:
         from nuages.lab import Lab
         from nuages.topology.loading import REHEARSAL
@@ -84,7 +88,9 @@ def root(ctx: click.Context, path: str, verbose: bool, environment: str, rehears
 
 
 def with_common_first(arguments: list[str]) -> list[str]:
-    """-v and -e NAME count wherever they stand, but after the verbs whose words belong to another program."""
+    """-v, -e NAME and, where a verb has none of its own, -y count wherever they stand, but after the verbs whose words
+    belong to another program."""
+    verb = next((word.partition(":")[0] for word in arguments if word.partition(":")[0] in ASK), "")
     own = next((i for i, word in enumerate(arguments) if word in VERBS["Inside"]), len(arguments))
     first: list[str] = []
     rest: list[str] = []
@@ -94,7 +100,7 @@ def with_common_first(arguments: list[str]) -> list[str]:
             first[:0] = [] if "-v" in first else ["-v"]
         elif word in ("-e", "--env"):
             first += [word, *([following] if (following := next(words, None)) is not None else [])]
-        elif word.startswith("--env="):
+        elif word.startswith("--env=") or (verb and word in ("-y", "--yes")):
             first.append(word)
         else:
             rest.append(word)

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from nuages.engine.model import Plan, Step
-from nuages.errors import NuagesError
+from nuages.errors import NuagesError, UsageError
 from nuages.settings.model import Finding
 
 
@@ -23,8 +23,10 @@ COLOURS = {"+": "green", "~": "yellow", "-": "red", "!": "magenta", "?": "cyan"}
 class Terminal:
     """Tells a person. Long stages show one line that changes; each step stays once it is done."""
 
-    def __init__(self, *, as_json: bool = False, verbose: bool = False, ask: bool = False, only_plan: bool = False) -> None:
-        self.as_json, self.verbose, self.ask, self.only_plan = as_json, verbose, ask, only_plan
+    def __init__(
+        self, *, as_json: bool = False, verbose: bool = False, ask: bool = False, only_plan: bool = False, yes: bool = False
+    ) -> None:
+        self.as_json, self.verbose, self.ask, self.only_plan, self.yes = as_json, verbose, ask, only_plan, yes
         self.planned: dict[str, list[Step]] = {}  # as a step is told -> those that are told so, in their order
         self.gathered: dict[
             str, list[tuple[Step, float]]
@@ -84,9 +86,16 @@ class Terminal:
             self.planned.setdefault(str(step), []).append(step)
 
     def agreed(self, plan: Plan) -> bool:
-        if plan.empty or not self.ask:
+        if plan.empty:
             return True
-        return click.confirm("Apply it?", default=True)
+        protected = str(plan.facts.get("protected") or "")
+        if protected and not self.yes:
+            self.clear()
+            if not self.ask and not self.as_json:
+                show_plan(plan, verbose=self.verbose)
+            permit(protected)
+            return True
+        return not self.ask or click.confirm("Apply it?", default=True)
 
     def step(self, event: dict[str, Any]) -> None:
         if self.as_json:
@@ -138,6 +147,16 @@ class Terminal:
 
     def elapsed(self) -> str:
         return f"{time.monotonic() - self.started:.1f} s"
+
+
+def permit(site: str) -> None:
+    """A change of a protected environment is meant: its site's name is typed. Raises UsageError where it is not."""
+    if not sys.stdin.isatty():
+        raise UsageError(
+            f"{site} is protected, and nobody is here to ask; nothing was changed", hint="--yes says that it is meant"
+        )
+    if click.prompt(f"{site} is protected. Type its name to go on", default="", show_default=False) != site:
+        raise UsageError("that is not its name; nothing was changed", where=site)
 
 
 def step_line(text: str) -> str:

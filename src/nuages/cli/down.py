@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from nuages.cli.site import Site, with_site
+from nuages.cli.site import Site, permitted, with_site
 from nuages.components.registry import supervisor
 from nuages.engine.lock import deploy_lock
 from nuages.hosts import together
@@ -18,6 +18,7 @@ def command(site: Site) -> None:
     if not live.supervisor:
         click.echo(f"{site.topology.name} is not running")
         return
+    permitted(site)
     stop(site)
     click.echo(f"{site.topology.name} is stopped; `nuages start` brings it back as it was")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from nuages.cli.site import Site, with_site
+from nuages.cli.site import Site, permitted, with_site
 from nuages.engine.lock import deploy_lock
 
 
@@ -19,6 +19,7 @@ def command(site: Site, wish: str) -> None:
     live = site.deployed()
     path = str(site.layout.maintenance)
     if wish != "status":
+        permitted(site)
         on = {"op": "file", "path": path, "content": "by hand\n"}
         op = on if wish == "on" else {"op": "remove", "paths": [path]}
         with deploy_lock(site.lead, site.layout, "maintenance") as token:

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from nuages.cli.console import Terminal
+from nuages.cli.console import Terminal, permit
 from nuages.engine.inspecting import Work, work_on
 from nuages.engine.model import Live, Seat
 from nuages.engine.observe import seats
@@ -91,7 +91,14 @@ def with_site(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def terminal(ctx: click.Context, *, as_json: bool = False, ask: bool = False, only_plan: bool = False) -> Terminal:
-    return Terminal(as_json=as_json, verbose=(ctx.obj or {}).get("verbose", False), ask=ask, only_plan=only_plan)
+    said = ctx.obj or {}
+    return Terminal(as_json=as_json, verbose=said.get("verbose", False), ask=ask, only_plan=only_plan, yes=said.get("yes", False))
+
+
+def permitted(site: Site) -> None:
+    """For changes without a plan. Raises UsageError where a protected environment is not meant."""
+    if site.topology.protected and not (click.get_current_context().obj or {}).get("yes"):
+        permit(site.topology.name)
 
 
 def url_of(live: Live, topology: Topology) -> str:

@@ -95,7 +95,7 @@ def _listens_elsewhere(desired: Desired, live: Live) -> bool:
 
 
 def _facts(desired: Desired, live: Live) -> dict[str, Any]:
-    build = desired.placement.build.id
+    build, topology = desired.placement.build.id, desired.placement.topology
     return {
         "release": desired.number,
         "build": build,
@@ -105,6 +105,7 @@ def _facts(desired: Desired, live: Live) -> dict[str, Any]:
         "secure": bool((desired.placement.policy.get("tls") or {}).get("enabled")),
         "name": (desired.placement.policy.get("domains") or [""])[0],
         "maintenance": live.maintenance,
+        "protected": topology.name if topology.protected else "",
     }
 
 
