@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from nuages.cli.site import Site, permitted, with_site
-from nuages.engine.lock import deploy_lock
+from nuages.engine.maintenance import maintenance_plan, set_maintenance
 
 
 @click.command()
@@ -17,15 +17,10 @@ def command(site: Site, wish: str) -> None:
     It is answered with 503, everywhere but at /-/live, /-/ready and static files.
     """
     live = site.deployed()
-    path = str(site.layout.maintenance)
     if wish != "status":
         permitted(site)
-        on = {"op": "file", "path": path, "content": "by hand\n"}
-        op = on if wish == "on" else {"op": "remove", "paths": [path]}
-        with deploy_lock(site.lead, site.layout, "maintenance") as token:
-            for host in site.hosts.all:
-                step = {"text": f"~ {host.name}  maintenance {wish}", "deploy": token, "ops": [op]}
-                host.write([step], str(site.layout.journal), lambda _event: None)
+        plan = maintenance_plan(site.hosts, site.layout, on=wish == "on")
+        set_maintenance(site.hosts, site.layout, plan)
         click.echo(f"maintenance is {wish}")
         return
     click.echo(f"maintenance is {'on' if live.maintenance else 'off'}")
