@@ -32,7 +32,7 @@ from nuages.release.shipped import RUNTIME, runtime_digest
 from nuages.release.source import Source, read_source
 from nuages.settings.configuration import Configuration
 from nuages.settings.overlay import make_policy
-from nuages.topology.model import Topology
+from nuages.topology.model import Hooks, Notify, Pipeline, Topology
 
 
 USUAL_WORKERS = 2  # what the audit assumes: one worker would hide what several of them break
@@ -278,7 +278,7 @@ def _key(work: Work, source: Source) -> str:
     parts = (
         __version__,
         runtime_digest(),
-        str(replace(work.topology, scale={}, keep=1, port=0, tree=None)),
+        str(replace(work.topology, scale={}, keep=1, port=0, tree=None, pipeline=Pipeline(), hooks=Hooks(), notify=Notify())),
         source.digest,
         sorted(config.env.items()),
         sorted(config.files.items()),

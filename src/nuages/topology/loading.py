@@ -14,6 +14,7 @@ from typing import Any
 from nuages.errors import ProjectError, TopologyError
 from nuages.topology import environments, servers
 from nuages.topology.model import Health, Migrations, Services, Silence, Tls, Topology
+from nuages.topology.pipeline import hooks_of, notify_of, pipeline_of
 
 
 FILE = "nuages.toml"
@@ -32,9 +33,10 @@ CHOICES = {
     "serve.log_format": ("text", "json"),
     "migrations.policy": ("safe", "maintenance", "manual", "any"),
     "migrations.snapshot": ("when-unsafe", "always", "never"),
+    "pipeline.tests_database": ("auto", "sqlite", "postgresql"),
 }
-FRACTIONS = ("health.within", "serve.drain", "migrations.lock_timeout")
-POSITIVE = ("keep", "health.within", "serve.drain")
+FRACTIONS = ("health.within", "serve.drain", "migrations.lock_timeout", "pipeline.tests_within", "hooks.within")
+POSITIVE = ("keep", "health.within", "serve.drain", "pipeline.tests_within", "hooks.within")
 NOT_NEGATIVE = ("serve.threads", "tls.hsts_seconds", "migrations.lock_timeout")
 
 
@@ -112,6 +114,9 @@ def _topology(root: Path, text: Mapping[str, Any], environment: str) -> Topology
         health=Health(**get["health"]),
         tls=Tls(**tls),
         migrations=Migrations(**get["migrations"]),
+        pipeline=pipeline_of(get["pipeline"]),
+        hooks=hooks_of(get["hooks"]),
+        notify=notify_of(get["notify"]),
         silenced=tuple(Silence(k, v) for k, v in get["checks"].get("silence", {}).items()),
         overrides=dict(get["settings"]),
         leave=tuple(get["overlay"].get("leave", [])),

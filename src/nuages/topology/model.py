@@ -96,6 +96,52 @@ class Migrations:
 
 
 @dataclass(frozen=True)
+class Smoke:
+    """One question of a smoke test: the statuses that count (as in "200" or "2xx,301"), and a text that the page must hold."""
+
+    path: str
+    expect: str = "200"
+    contains: str = ""
+
+    def __str__(self) -> str:
+        return " ".join(filter(None, (self.path, self.expect, f"contains {self.contains}" if self.contains else "")))
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """`tests`: "" (none), "auto" or a command. `smoke` is asked of the new release before it gets traffic, `smoke_live` of
+    the site after the switch: where that fails, the release before comes back."""
+
+    tests: str = ""
+    tests_within: float = 1800
+    tests_database: str = "auto"
+    audit: bool = True
+    static: bool = True
+    smoke: tuple[Smoke, ...] = ()
+    smoke_live: tuple[Smoke, ...] = ()
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """Commands of the user's, run on this machine in the project's folder."""
+
+    before_build: tuple[str, ...] = ()
+    before_migrate: tuple[str, ...] = ()
+    after_switch: tuple[str, ...] = ()
+    on_failure: tuple[str, ...] = ()
+    within: float = 600
+
+
+@dataclass(frozen=True)
+class Notify:
+    """`webhook` holds names of variables, for the addresses are secrets; `mail` addresses."""
+
+    webhook: tuple[str, ...] = ()
+    mail: tuple[str, ...] = ()
+    on: tuple[str, ...] = ("start", "deploy", "rollback", "failure")
+
+
+@dataclass(frozen=True)
 class Topology:
     """The declared shape of one site. `root` is the folder of the project (where nuages.toml is or would be)."""
 
@@ -129,6 +175,9 @@ class Topology:
     tls: Tls = Tls()
     trusted_proxies: tuple[str, ...] = ()
     migrations: Migrations = Migrations()
+    pipeline: Pipeline = Pipeline()
+    hooks: Hooks = Hooks()
+    notify: Notify = Notify()
     silenced: tuple[Silence, ...] = ()
     overrides: Mapping[str, Any] = field(default_factory=dict)  # [settings]: written over everything of ours
     leave: tuple[str, ...] = ()  # settings that the overlay must leave as the project has them

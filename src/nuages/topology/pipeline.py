@@ -1,0 +1,74 @@
+"""What nuages.toml says of a deploy's own steps: [pipeline], [hooks] and [notify]."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from nuages.errors import TopologyError
+from nuages.topology.model import Hooks, Notify, Pipeline, Smoke
+
+
+SKIPPABLE = ("tests", "audit", "smoke", "hooks", "notify")
+OCCASIONS = ("start", "deploy", "rollback", "config", "scale", "failure")
+VARIABLE = r"[A-Za-z_][A-Za-z0-9_]*"
+STATUSES = re.compile(r"[1-5](\d\d|xx)(,[1-5](\d\d|xx))*$")
+
+
+def pipeline_of(table: Mapping[str, Any]) -> Pipeline:
+    questions = {
+        name: tuple(smoke_of(line, f"pipeline.{name}.{index}") for index, line in enumerate(table.get(name, [])))
+        for name in ("smoke", "smoke_live")
+    }
+    pipeline = replace(Pipeline(**{k: v for k, v in table.items() if k not in questions}), **questions)
+    _words(pipeline.tests, "pipeline.tests")
+    return pipeline
+
+
+def smoke_of(line: str, where: str) -> Smoke:
+    """`/`, `/healthz 200`, `/ contains Welcome`, `/shop 200 contains The basket is empty`."""
+    question, _, text = line.partition(" contains ")
+    path, *rest = question.split() or [""]
+    if not path.startswith("/") or len(rest) > 1 or (rest and not STATUSES.match(rest[0])):
+        raise TopologyError(
+            f"{line!r} is not a question", where=where, hint='"/healthz 200", "/ contains Welcome", "/old 301,302"'
+        )
+    return Smoke(path, rest[0] if rest else "200", text.strip())
+
+
+def hooks_of(table: Mapping[str, Any]) -> Hooks:
+    fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in table.items()}
+    hooks = Hooks(**fields)
+    for name in ("before_build", "before_migrate", "after_switch", "on_failure"):
+        for index, line in enumerate(getattr(hooks, name)):
+            if not _words(line, f"hooks.{name}.{index}"):
+                raise TopologyError("is empty", where=f"hooks.{name}.{index}", hint='"./scripts/purge-cdn"')
+    return hooks
+
+
+def _words(line: str, where: str) -> list[str]:
+    try:
+        return shlex.split(line)
+    except ValueError as error:
+        raise TopologyError(f"can't be read as a command: {error}", where=where) from error
+
+
+def notify_of(table: Mapping[str, Any]) -> Notify:
+    notify = Notify(**{k: tuple(v) for k, v in table.items()})
+    for index, name in enumerate(notify.webhook):
+        if not re.fullmatch(VARIABLE, name):
+            raise TopologyError(
+                "is no name of a variable",
+                where=f"notify.webhook.{index}",
+                hint="a webhook's address is a secret: nuages config set NOTIFY_WEBHOOK=https://... and the name here",
+            )
+    for index, address in enumerate(notify.mail):
+        if not re.fullmatch(r"[^@\s<>,;]+@[^@\s<>,;]+", address):
+            raise TopologyError(f"{address!r} is not an address", where=f"notify.mail.{index}", hint='"ops@shop.example"')
+    for index, occasion in enumerate(notify.on):
+        if occasion not in OCCASIONS:
+            raise TopologyError(f"there is no {occasion!r}", where=f"notify.on.{index}", hint="one of: " + ", ".join(OCCASIONS))
+    return notify
