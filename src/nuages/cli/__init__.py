@@ -13,9 +13,9 @@ from nuages.errors import NuagesError
 
 
 VERBS = {
-    "Start": ("init", "inspect", "check", "settings", "plan", "up", "deploy"),
+    "Start": ("create", "git", "init", "inspect", "check", "settings", "plan", "up", "deploy"),
     "Run": ("status", "open", "logs", "ps", "scale", "restart", "maintenance", "start", "down", "destroy"),
-    "Change": ("config", "releases", "rollback", "drift", "certs", "lock", "audit", "eject"),
+    "Change": ("config", "releases", "rollback", "promote", "drift", "certs", "lock", "audit", "eject"),
     "Inside": ("run", "manage", "shell", "dbshell"),
     "Nuages": ("lab", "doctor", "completion"),
 }

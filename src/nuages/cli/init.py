@@ -27,18 +27,24 @@ def command(ctx: click.Context, path: str | None, hosts: tuple[str, ...], domain
     if target.exists():
         hint = f'add a table [hosts.web-1] with address = "{hosts[0]}" to it' if hosts else "edit it, or move it away first"
         raise UsageError("is there already", where=str(target), hint=hint)
-    lines = [_commented(line) for line in REFERENCE.read_text(encoding="utf-8").splitlines()]
-    text = "\n".join(lines).replace('# name = "library"', f'name = "{site_name(root.name)}"', 1)
-    if domains:
-        text = text.replace("# domains = []", f"domains = {json.dumps(list(domains))}", 1)
-    if hosts:
-        text = text.replace(EXAMPLE, _hosts(hosts, ssh_config), 1)
+    text = template(site_name(root.name), hosts, domains, ssh_config)
     load_text(root, text)
-    target.write_text(text + "\n", encoding="utf-8")
+    target.write_text(text, encoding="utf-8")
     click.echo(f"wrote {target}; " + ("next: nuages deploy" if hosts else "every key in it is optional"))
 
 
 EXAMPLE = '# [hosts.web-1]\n# address = "192.0.2.11"\n'
+
+
+def template(name: str, hosts: tuple[str, ...] = (), domains: tuple[str, ...] = (), ssh_config: str = "") -> str:
+    """The reference with every key commented out, but for what is known already."""
+    lines = [_commented(line) for line in REFERENCE.read_text(encoding="utf-8").splitlines()]
+    text = "\n".join(lines).replace('# name = "library"', f'name = "{name}"', 1)
+    if domains:
+        text = text.replace("# domains = []", f"domains = {json.dumps(list(domains))}", 1)
+    if hosts:
+        text = text.replace(EXAMPLE, _hosts(hosts, ssh_config), 1)
+    return text + "\n"
 
 
 def _hosts(addresses: tuple[str, ...], ssh_config: str) -> str:

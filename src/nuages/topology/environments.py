@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -15,6 +16,11 @@ NAME = r"[a-z0-9]([a-z0-9-]{0,18}[a-z0-9])?"
 # Of production alone: two sites can't answer to one name, and what is protected there need not be elsewhere.
 NOT_INHERITED = ("name", "domains", "port", "protected")
 WHOLE = ("hosts", "cron")  # taken over as they are, or replaced as a whole
+
+
+def current() -> str:
+    """The one that `nuages -e` chose, else production."""
+    return os.environ.get(CHOSEN) or PRODUCTION
 
 
 def names_of(declared: Mapping[str, Any]) -> tuple[str, ...]:
