@@ -28,6 +28,7 @@ from nuages.errors import CheckError, ReleaseError
 from nuages.hosts.transport import Transport
 from nuages.project.model import Project
 from nuages.release.build import Build, Order, build_id, build_release
+from nuages.release.static import DISABLE, is_on
 from nuages.settings.configuration import Configuration, process_environment
 from nuages.settings.model import Finding
 from nuages.settings.overlay import tls_of
@@ -154,6 +155,7 @@ def _build_id(work: Work, inspected: Inspected) -> str:
         "overrides": topology.overrides,
         "processes": [(p.name, p.command) for p in project.processes],
     }
+    choices |= {"static": "not collected"} if is_on(work.config.env, DISABLE) else {}
     return build_id(inspected.source, environment, choices)
 
 

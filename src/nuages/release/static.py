@@ -34,6 +34,8 @@ CODE = (
     ".yml",
     ".yaml",
 )
+# Heroku's own variables, which its users have in their fingers.
+DISABLE, DEBUG = "DISABLE_COLLECTSTATIC", "DEBUG_COLLECTSTATIC"
 PLAIN_FINDERS = {
     "django.contrib.staticfiles.finders.FileSystemFinder",
     "django.contrib.staticfiles.finders.AppDirectoriesFinder",
@@ -51,14 +53,18 @@ def collect_static(
     facts = project.probe.facts.get("static") or {}
     if not facts.get("installed", True):
         return
-    key = _key(partial / "source", project)
-    kept = layout.cache / "static" / key if key else None
     target = partial / "static"
+    if is_on(env, DISABLE):
+        progress(f"static files are not collected: {DISABLE} is set")
+        target.mkdir()
+        return
+    key = _key(partial / "source", project) if not is_on(env, DEBUG) else ""
+    kept = layout.cache / "static" / key if key else None
     if kept and (kept / ".complete").exists():
         shutil.copytree(kept / "files", target, copy_function=_link)
         return
     progress("collecting static files")
-    _run_collectstatic(project, env, here)
+    _run_collectstatic(project, env, here, progress)
     target.mkdir(exist_ok=True)
     if facts.get("compressor_offline"):
         _compress_offline(project, env, here, progress)
@@ -67,15 +73,25 @@ def collect_static(
         _keep(target, kept)
 
 
-def _run_collectstatic(project: Project, env: Mapping[str, str], here: Transport) -> None:
-    result = here.run(_manage(project, env, "collectstatic", "--noinput", "--verbosity", "0"))
-    if not result.ok:
-        raise ReleaseError(
-            "collectstatic failed",
-            where=project.files.manage,
-            detail=_cause(result.stderr or result.stdout),
-            hint=_hint(result.stderr),
-        )
+def is_on(env: Mapping[str, str], name: str) -> bool:
+    return env.get(name, "").strip().lower() not in ("", "0", "false", "no", "off")
+
+
+def _run_collectstatic(project: Project, env: Mapping[str, str], here: Transport, progress: Progress) -> None:
+    debug = is_on(env, DEBUG)
+    command = _manage(project, env, "collectstatic", "--noinput", "--verbosity", "2" if debug else "0")
+    result = here.run(command, progress if debug else None)
+    if result.ok:
+        return
+    said = result.stderr or result.stdout
+    hint = _hint(result.stderr)
+    more = "" if debug else f"nuages config set {DEBUG}=1 shows all that it says; {DISABLE}=1 leaves it out"
+    raise ReleaseError(
+        "collectstatic failed",
+        where=project.files.manage,
+        detail=_whole(said, env) if debug else _cause(said),
+        hint="; ".join(filter(None, (hint, more))),
+    )
 
 
 def _manage(project: Project, env: Mapping[str, str], *words: str) -> Command:
@@ -87,6 +103,11 @@ def _cause(text: str) -> str:
     """The last line of a traceback says what; two lines before it often say where."""
     lines = [line for line in text.splitlines() if line.strip()]
     return "\n".join(lines[-3:])
+
+
+def _whole(text: str, env: Mapping[str, str]) -> str:
+    """As Heroku's builds show it; names of variables without their values."""
+    return f"{text.strip()}\n\nvariables: {', '.join(sorted(env))}"
 
 
 def _hint(text: str) -> str:
