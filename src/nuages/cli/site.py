@@ -17,6 +17,7 @@ from nuages.engine.observe import seats
 from nuages.errors import UsageError
 from nuages.hosts import Hosts, reach
 from nuages.hosts.transport import Progress, Transport
+from nuages.insight import facts
 from nuages.release.layout import Layout, site_layout
 from nuages.settings.configuration import load_configuration
 from nuages.topology import Topology, find_root, load_topology
@@ -73,8 +74,8 @@ def site_of(ctx: click.Context) -> Site:
     return site_at(root_of(ctx))
 
 
-def site_at(root: Path) -> Site:
-    topology = load_topology(root)
+def site_at(root: Path, environment: str = "") -> Site:
+    topology = load_topology(root, environment)
     with reach(topology) as hosts:
         return Site(topology, site_layout(topology), hosts)
 
@@ -101,17 +102,8 @@ def permitted(site: Site) -> None:
         permit(site.topology.name)
 
 
+url_at = facts.url_at
+
+
 def url_of(live: Live, topology: Topology) -> str:
-    names = live.policy.get("domains") or [""]
-    return url_at(live.address, topology, secure=bool((live.policy.get("tls") or {}).get("enabled")), name=names[0])
-
-
-def url_at(address: str, topology: Topology, *, secure: bool, name: str = "") -> str:
-    """Where people reach it: the domain when one is declared, else this machine or the server's address."""
-    if topology.domains:
-        return f"{'https' if secure else 'http'}://{topology.domains[0]}/"
-    if topology.remote:
-        return f"{'https' if secure else 'http'}://{f'[{name}]' if ':' in name else name}/"
-    host, _, port = address.rpartition(":")
-    shown = "localhost" if host in ("127.0.0.1", "::1", "[::1]", "", "0.0.0.0") else host  # noqa: S104
-    return f"http://{shown}:{port}/"
+    return facts.url_of(topology, live)

@@ -1,101 +1,102 @@
-"""nuages status: how it stands, in a few lines."""
+"""nuages status: how it stands, on one screen."""
 
 from __future__ import annotations
 
-import datetime as dt
 import json
+import shutil
+import sys
 import time
+from dataclasses import replace
 from typing import Any
 
 import click
 
-from nuages.cli.console import ago, table
-from nuages.cli.site import Site, json_option, url_of, with_site
-from nuages.engine.model import Live
+from nuages.cli import status_screen
+from nuages.cli.site import Site, json_option, with_site
+from nuages.cli.status_screen import process_table
+from nuages.insight.model import DEGRADED, DOWN, HEALTHY, NEVER, Status
+from nuages.insight.status import gather
+
+
+__all__ = ["command", "process_table"]
+
+CODES = {HEALTHY: 0, DEGRADED: 2, DOWN: 3, NEVER: 4}  # else 1: nobody could tell
+UPDATES_EVERY = 600  # seconds: pending packages cost the host half a second of work
+HOME, CLEAR_REST, CLEAR_LINE = "\x1b[H", "\x1b[J", "\x1b[K"
+OTHER_SCREEN, BACK, HIDE, SHOW = "\x1b[?1049h", "\x1b[?1049l", "\x1b[?25l", "\x1b[?25h"
 
 
 @click.command()
+@click.option("-w", "--watch", is_flag=True, help="Look again and again, until Ctrl-C.")
+@click.option("--every", default=2.0, show_default=True, metavar="SECONDS", help="Between two looks of --watch.")
+@click.option("--window", default=15.0, show_default=True, metavar="MINUTES", help="How far back requests are counted.")
 @json_option
 @with_site
-def command(site: Site, as_json: bool) -> None:
-    """Show what is live, where, since when, and whether every process runs.
+def command(site: Site, watch: bool, every: float, window: float, as_json: bool) -> None:
+    """Show hosts, processes, release, requests, errors, certificate, backups and updates.
 
-    Exit status: 0 running, 3 deployed but not running, 4 never deployed.
+    Exit status: 0 healthy, 2 serving with something wrong, 3 deployed but not running, 4 never deployed, 1 can't tell.
     """
-    lead, *others = site.seats()
-    live = lead.live
-    facts = facts_of(site, live)
-    if others:
-        facts["hosts"] = {seat.live.host.name: facts_of(site, seat.live) for seat in (lead, *others)}
-    click.echo(json.dumps(facts, indent=1) if as_json else _text(facts, site))
-    click.get_current_context().exit({"running": 0, "stopped": 3}.get(facts["state"], 4))
+    if watch:
+        found = _watch(site, max(0.5, every), window * 60, as_json=as_json)
+    else:
+        found = gather(site.topology, site.hosts, site.layout, window=window * 60)
+        click.echo(json.dumps(as_plain(found, site), indent=1) if as_json else _screen(found, site))
+    click.get_current_context().exit(CODES.get(found.verdict, 1))
 
 
-def facts_of(site: Site, live: Live) -> dict[str, Any]:
-    if not live.release:
-        return {"site": site.topology.name, "state": "never deployed", "root": str(site.topology.root)}
-    running = bool(live.serving)
-    generation = live.supervisor.get("generations", {}).get(live.serving, {})
-    manifest = live.manifest or {}
-    return {
-        "site": site.topology.name,
-        "state": "running" if running else "stopped",
-        "url": url_of(live, site.topology) if running else "",
-        "release": live.number,
-        "build": live.release["build"],
-        "commit": live.release.get("commit", ""),
-        "dirty": live.release.get("dirty", False),
-        "config": live.release["config"],
-        "django": manifest.get("django"),
-        "python": manifest.get("python"),
-        "since": live.release.get("at", ""),
-        "maintenance": live.maintenance,
-        "dir": str(live.layout.dir),
-        "processes": generation.get("processes", []),
-        "draining": [n for n, g in live.supervisor.get("generations", {}).items() if g.get("state") == "draining"],
-    }
+def as_plain(found: Status, site: Site) -> dict[str, Any]:
+    """One object: the release by its number, as it has always been told, and everything else beside it."""
+    told = found.as_dict()
+    lead = found.facts.get(found.hosts[0].name) or {"site": found.site, "state": found.state}
+    several = {"hosts": found.facts} if len(found.hosts) > 1 else {}
+    release = told.pop("release") or {}
+    own = {"machines": told.pop("hosts"), "all_processes": told.pop("processes"), "by": release.get("by", "")}
+    return {**told, **own, **lead, **several}
 
 
-def _text(facts: dict[str, Any], site: Site) -> str:
-    if facts["state"] == "never deployed":
-        return f"{facts['site']} has not been deployed yet; {site.verb}"
-    source = facts["commit"][:8] or "working tree"
-    where = f" on {' and '.join(host.name for host in site.topology.hosts)}" if site.topology.remote else ""
-    lines = [
-        f"{click.style(facts['site'], bold=True)}  {facts['state']}{'  ' + facts['url'] if facts['url'] else ''}{'  (maintenance page on)' if facts['maintenance'] else ''}",
-        f"v{facts['release']}  {source}{' + changes' if facts['dirty'] and facts['commit'] else ''}  config v{facts['config']}  Django {facts['django']}  Python {facts['python']}",
-    ]
-    if facts["processes"]:
-        lines += ["", process_table(facts["processes"])]
-    lines += [f"draining: {', '.join(facts['draining'])}"] if facts["draining"] else []
-    for name, there in list(facts.get("hosts", {}).items())[1:]:
-        lines += ["", f"{click.style(name, bold=True)}  {there['state']}  v{there.get('release', 0)}"]
-        lines += [process_table(there["processes"])] if there.get("processes") else []
-    return "\n".join([*lines, click.style(f"state and logs in {facts['dir']}{where}", dim=True)])
+def _screen(found: Status, site: Site) -> str:
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
+    return status_screen.screen(found, site, width)
 
 
-def process_table(processes: list[dict[str, Any]]) -> str:
-    rows = [
-        (
-            str(p["name"]),
-            str(p["kind"]),
-            str(p["state"]),
-            str(p.get("pid") or ""),
-            _since(p.get("started")),
-            f"{(p.get('rss_kb') or 0) // 1024} MB",
-            str(p.get("restarts", 0)),
-        )
-        for p in processes
-    ]
-    return table(rows, ("name", "kind", "state", "pid", "up", "memory", "restarts"))
-
-
-def _since(started: Any) -> str:
+def _watch(site: Site, every: float, window: float, *, as_json: bool) -> Status:
+    """On the terminal's other screen, written over in place: nothing flickers, and nothing is left behind."""
+    full = sys.stdout.isatty() and not as_json
+    found: Status | None = None
+    asked = 0.0
     try:
-        return ago(time.time() - float(started))
-    except (TypeError, ValueError):
-        pass
-    try:
-        return ago(time.time() - dt.datetime.fromisoformat(str(started)).timestamp())
-    except ValueError:
-        return ""
+        if full:
+            click.echo(OTHER_SCREEN + HIDE, nl=False)
+        while True:
+            fresh = time.time() - asked > UPDATES_EVERY
+            before, found = found, gather(site.topology, site.hosts, site.layout, window=window, updates=fresh)
+            asked = time.time() if fresh else asked
+            found = found if fresh or before is None else _with_updates(found, before)
+            _show(found, site, every, full=full, as_json=as_json)
+            time.sleep(every)
+    except KeyboardInterrupt:
+        if found is None:
+            raise
+        return found
+    finally:
+        if full:
+            click.echo(SHOW + BACK, nl=False)
+
+
+def _with_updates(found: Status, before: Status) -> Status:
+    known = {host.name: host.updates for host in before.hosts}
+    return replace(found, hosts=tuple(replace(host, updates=known.get(host.name)) for host in found.hosts))
+
+
+def _show(found: Status, site: Site, every: float, *, full: bool, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(as_plain(found, site)))
+        return
+    if not full:
+        click.echo(_screen(found, site) + "\n")
+        return
+    height = shutil.get_terminal_size().lines
+    foot = click.style(f"every {every:g} s, Ctrl-C ends  {time.strftime('%H:%M:%S')}", dim=True)
+    lines = [*_screen(found, site).splitlines()[: max(1, height - 2)], foot]
+    click.echo(HOME + "\n".join(line + CLEAR_LINE for line in lines) + CLEAR_REST, nl=False)

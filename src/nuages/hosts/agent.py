@@ -37,6 +37,7 @@ CALLER = {}  # over SSH: "as" is the login's user, "from" the client's address
 SOURCES = globals().get("SOURCES", {})  # over SSH: this file and those beside it, compiled, by name
 REST = [
     "agent_lock.py",
+    "agent_insight.py",
     "agent_server.py",
     "agent_ready.py",
     "agent_certs.py",

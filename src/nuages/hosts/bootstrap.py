@@ -19,6 +19,7 @@ MARK = b"\x1e"
 FILES = (
     "agent.py",
     "agent_lock.py",
+    "agent_insight.py",
     "agent_server.py",
     "agent_ready.py",
     "agent_certs.py",

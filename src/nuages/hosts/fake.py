@@ -99,7 +99,8 @@ class FakeTransport:
 
     `answers` maps a shell pattern over `str(command)` to a Result, or to an exception that is raised; the first that
     fits counts, everything else succeeds in silence. `fail_at` makes that step (counted from 1 over the life of the
-    transport) fail. `status` is what the supervisor says of itself; None: it is not there.
+    transport) fail. `status` is what the supervisor says of itself; None: it is not there. `told` are answers to questions by
+    their kind, in place of what this host would say; an exception is raised.
     """
 
     remote = False
@@ -113,6 +114,7 @@ class FakeTransport:
         status: Mapping[str, Any] | None = None,
         host: Mapping[str, Any] | None = None,
         fail_at: int = 0,
+        told: Mapping[str, Any] | None = None,
     ) -> None:
         self.name = name
         self.disk = FakeDisk({path: Entry(text.encode()) for path, text in (files or {}).items()})
@@ -120,6 +122,7 @@ class FakeTransport:
         self.status = status
         self.host = {"cores": 2, "memory": 4 * 2**30, "python": "3.13.0", "python_path": "/usr/bin/python3", **(host or {})}
         self.fail_at = fail_at
+        self.told = dict(told or {})
         self.commands: list[Command] = []
         self.steps: list[str] = []  # texts of the steps that were begun
         self.confirmed = 0  # fresh logins
@@ -194,7 +197,11 @@ class FakeTransport:
     # --- reads -----------------------------------------------------------------------------------------------
 
     def _answer(self, kind: str, **arguments: Any) -> Any:
-        return getattr(self, f"_read_{kind}")(**arguments)
+        if kind not in self.told:
+            return getattr(self, f"_read_{kind}")(**arguments)
+        if isinstance(self.told[kind], Exception):
+            raise self.told[kind]
+        return self.told[kind]
 
     def _read_json(self, path: str) -> Any:
         return self.disk.json(path)
@@ -206,6 +213,15 @@ class FakeTransport:
     def _read_host(self) -> Mapping[str, Any]:
         system = {"os": "debian", "os_version": "13", "arch": "x86_64", "libc": "glibc 2.41", "ssh_port": 22, "ssh_ports": [22]}
         return {"platform": "linux", "hostname": self.name, "uid": 0, "pythons": {}, **system, **self.host}
+
+    def _read_vitals(self, dir: str = "/", *, updates: bool = False) -> dict[str, Any]:  # noqa: A002
+        sizes = {"memory": 4 << 30, "memory_free": 3 << 30, "swap": 0, "swap_free": 0, "disk": 40 << 30, "disk_free": 30 << 30}
+        waiting = {"pending": 0, "security": 0, "checked": time.time(), "reboot": False} if updates else None
+        told = {"now": time.time(), "load": [0.1, 0.2, 0.3], "cores": 2, "inodes_free": 0.9, "uptime": 86400.0}
+        return {**told, **sizes, "system": "Debian GNU/Linux 13 (trixie)", "updates": waiting}
+
+    def _read_traffic(self, path: str, seconds: float = 900, style: str = "") -> dict[str, Any]:
+        return {"now": time.time(), "since": time.time() - seconds, "minutes": {}, "partial": False}
 
     def _read_free_port(self, after: int, bind: str = "127.0.0.1") -> dict[str, int]:
         return {"port": after}
