@@ -15,13 +15,14 @@ from nuages.errors import ProjectError, TopologyError
 from nuages.topology import environments, servers
 from nuages.topology.model import Health, Migrations, Services, Silence, Tls, Topology
 from nuages.topology.pipeline import hooks_of, notify_of, pipeline_of
+from nuages.topology.scrub import scrub_of
 
 
 FILE = "nuages.toml"
 REHEARSAL = "NUAGES_REHEARSAL"  # set by `nuages --rehearse`: the ssh configuration of a lab whose hosts stand in
 REFERENCE = Path(__file__).with_name("reference.toml")
 LONGEST = 48  # characters in the name of a site
-OPEN_TABLES = {"processes": str, "scale": int, "settings": object}
+OPEN_TABLES = {"processes": str, "scale": int, "settings": object, "scrub": object}
 CHOICES = {
     "project.interface": ("", "wsgi", "asgi"),
     "serve.server": ("auto", "gunicorn", "granian"),
@@ -119,6 +120,7 @@ def _topology(root: Path, text: Mapping[str, Any], environment: str) -> Topology
         notify=notify_of(get["notify"]),
         silenced=tuple(Silence(k, v) for k, v in get["checks"].get("silence", {}).items()),
         overrides=dict(get["settings"]),
+        scrub=scrub_of(get["scrub"]),
         leave=tuple(get["overlay"].get("leave", [])),
         hosts=hosts,
         services=Services(**get["services"]),

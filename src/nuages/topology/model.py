@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from nuages.topology.scrub import Scrub
+
 
 @dataclass(frozen=True)
 class Silence:
@@ -179,6 +181,7 @@ class Topology:
     hooks: Hooks = Hooks()
     notify: Notify = Notify()
     silenced: tuple[Silence, ...] = ()
+    scrub: Scrub = Scrub()
     overrides: Mapping[str, Any] = field(default_factory=dict)  # [settings]: written over everything of ours
     leave: tuple[str, ...] = ()  # settings that the overlay must leave as the project has them
     writable: tuple[str, ...] = ()  # paths under the project that the site writes and that survive releases

@@ -67,6 +67,7 @@ def test_the_defaults_that_the_reference_shows_are_the_defaults(load):
         "supervisor",
         "server",
         "environments",
+        "scrub",
     )  # examples, not defaults
     differing = {n for n in Topology.__dataclass_fields__ if getattr(shown, n) != getattr(plain, n)}
     assert differing <= set(told)
