@@ -42,7 +42,7 @@ def deploy(request: Request, console: Console) -> Plan:
 
 
 def go(request: Request, console: Console) -> Plan:
-    declared = request.adjust(load_topology(request.root, tree=request.tree))
+    declared = request.adjust(load_topology(request.root, request.environment, tree=request.tree))
     with reach(declared, accept_new=request.accept_new) as hosts:
         layout = site_layout(declared)
         sites = seats(hosts, layout, declared, request.owner(declared))

@@ -51,6 +51,8 @@ class Prepared:
 def prepare(request: Request, work: Work, lead: Transport, console: Console) -> Prepared:
     """From the project's files, or from a release that is there already. Raises CheckError where the audit says stop."""
     topology, live, here = work.topology, work.live, work.here
+    if request.source == "build":
+        return _promoted(request, topology, live, lead)
     if request.source != "project":
         return _from_release(request, topology, live, lead)
     inspected = inspect_here(work)
@@ -110,8 +112,26 @@ def _from_release(request: Request, topology: Topology, live: Live, lead: Transp
     if not found["environment"][environment]:
         hint = f"`nuages {'deploy' if topology.remote else 'up'}` builds it again from the project"
         raise ReleaseError(f"the environment of v{number} is gone", where=build.manifest["environment"], hint=hint)
-    policy = found["policy"]
-    today = {
+    return Prepared(build, {**found["policy"], **_today(topology, live)})
+
+
+def _promoted(request: Request, topology: Topology, live: Live, lead: Transport) -> Prepared:
+    """A build of another environment, under what this one declares."""
+    build = find_build(lead, live, request.build)
+    own = {
+        "site": topology.name,
+        "overrides": dict(topology.overrides),
+        "leave": list(topology.leave),
+        "log_format": topology.log_format,
+        "health": {"path": topology.health.path, "expect": topology.health.expect},
+        "drain": topology.drain,
+    }
+    return Prepared(build, {**request.policy, **own, **_today(topology, live)})
+
+
+def _today(topology: Topology, live: Live) -> dict[str, Any]:
+    """Addresses and services, whatever release it is."""
+    return {
         "domains": names_of_site(topology),
         "port": port_of(topology, live),
         "bind": topology.bind,
@@ -120,7 +140,6 @@ def _from_release(request: Request, topology: Topology, live: Live, lead: Transp
         **services_of(topology),
         **sizes_of(topology),
     }
-    return Prepared(build, {**policy, **today})
 
 
 def find_build(host: Transport, live: Live, id_: str) -> Build:

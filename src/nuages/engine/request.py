@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,13 +22,17 @@ def unchanged(config: Configuration) -> Configuration:
 
 @dataclass(frozen=True)
 class Request:
-    """`source`: project (build from the files in `root`), live (the build that is live) or an earlier `number`."""
+    """`source`: project (build from the files in `root`), live (the build that is live), release (an earlier `number`) or
+    build (one that lies there already, with the `policy` of the environment that it comes from)."""
 
     root: Path
     tree: Path | None = None  # a checkout of the commit to build, in place of what lies in `root`
     what: str = "up"
     source: str = "project"
     number: int = 0
+    environment: str = ""  # "": the one that -e chose, else production
+    build: str = ""
+    policy: Mapping[str, Any] = field(default_factory=dict, repr=False)
     change: Callable[[Configuration], Configuration] = unchanged
     overrides: dict[str, Any] = field(default_factory=dict)  # of the topology: port, bind ...
     force: bool = False  # a new generation even when nothing changed

@@ -6,6 +6,7 @@ change of one package costs one package. No code of a wheel runs here. Sent as a
 The one argument is a file of JSON:
 {"path": the environment, "version": "3.13.5", "python": "/usr/bin/python3.13", "group": who may read it, or "",
  "wheels": [{"name", "file", "sha256", "piece": where the file lies}; a source has more, see host_build], "hook": {name: content}, "lock": text, "jobs": n}
+or, in place of wheels and lock, "adopt": see host_adopt.
 """
 
 import compileall
@@ -44,6 +45,10 @@ def main(spec):
         if not is_complete(path):
             make(spec, path, os.path.join(venvs, ".wheels"))
             sweep(venvs)
+    if "adopt" in spec:
+        import host_adopt
+
+        host_adopt.take_build(spec)
 
 
 def refuse_other_python(spec):
@@ -59,6 +64,10 @@ def is_complete(path):
 def make(spec, path, trees):
     shutil.rmtree(path, ignore_errors=True)
     os.makedirs(trees, mode=0o700, exist_ok=True)
+    if "adopt" in spec:
+        import host_adopt
+
+        host_adopt.take_trees(spec, host_adopt.read_environment(spec, MARKER, WHEELS), trees)
     names = [tree_name(wheel["sha256"]) for wheel in spec["wheels"]]
     missing = [w for w, name in zip(spec["wheels"], names, strict=True) if not os.path.isdir(os.path.join(trees, name))]
     for wheel in missing:

@@ -55,11 +55,11 @@ def place_environment(
         return environment
     lacking = [piece for piece in pieces if not there[trees[piece.sha256]]]
     missing = {each.sha256: each.path for piece in lacking for each in (piece, *piece.requires)}
-    program = _program()
-    host.ship({**missing, program.name: program}, str(store), progress)
+    tool = program()
+    host.ship({**missing, tool.name: tool}, str(store), progress)
     spec = _spec(environment, pieces, target, store, account, min(cores, MOST_JOBS))
     note = f"{venvs}/.{environment.key}.json"
-    command = [target.path, "-I", str(piece_path(store, program.name)), note]
+    command = [target.path, "-I", str(piece_path(store, tool.name)), note]
     ops: list[dict[str, Any]] = [
         {"op": "file", "path": note, "content": json.dumps(spec), "mode": 0o600},
         {"op": "run", "argv": command, "env": {"LANG": "C.UTF-8", "PATH": "/usr/bin:/bin"}, "timeout": LONGEST},
@@ -105,12 +105,13 @@ def _said(progress: Progress) -> Any:
 
 
 @functools.cache
-def _program() -> Path:
+def program() -> Path:
     """The host's side with the `installer` library, as one zip that Python runs; in the cache under its digest."""
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr(_entry("__main__.py"), (HERE / "host_side.py").read_bytes())
-        archive.writestr(_entry("host_build.py"), (HERE / "host_build.py").read_bytes())
+        for name in ("host_build.py", "host_adopt.py"):
+            archive.writestr(_entry(name), (HERE / name).read_bytes())
         for name, data in _library(files("installer"), "installer"):
             archive.writestr(_entry(name), data)
     digest = hashlib.sha256(content.getvalue()).hexdigest()
