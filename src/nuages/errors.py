@@ -10,6 +10,7 @@ NuagesError
 ├── SettingsError         production settings are not in force; the release is refused
 ├── CheckError            an audit finding of severity error stops the deploy
 ├── MigrationError        a pending migration is unsafe, conflicting or failed
+├── DataError             a database can't be dumped, restored or moved; the live one is as it was
 ├── ReleaseError          a release can't be built, found or proved; the old one still serves
 ├── StateError            the site's state on the host is another schema, root or owner
 ├── LockHeldError         somebody else is deploying
@@ -75,6 +76,10 @@ class CheckError(NuagesError):
 
 class MigrationError(NuagesError):
     """A pending migration is unsafe, conflicting, or failed."""
+
+
+class DataError(NuagesError):
+    """A database or a backup can't be dumped, restored or moved; the live database is as it was."""
 
 
 class ReleaseError(NuagesError):

@@ -249,5 +249,22 @@ def write_sweep(store, spare=0):
     say("output", line="%.1f MB of old pieces removed" % (freed / 1e6))
 
 
-READS.update({"scratch": read_scratch, "unscratch": read_unscratch, "lacking": read_lacking, "receive": read_receive})
+# --- a file on its way to the client ------------------------------------------------------------------------------
+
+
+def read_send(path):
+    """Told in parts as it is read; the answer is its size and digest."""
+    import base64
+
+    seen, size = hashlib.sha256(), 0
+    with open(path, "rb") as file:
+        say("size", bytes=os.fstat(file.fileno()).st_size)
+        for chunk in iter(lambda: file.read(192 << 10), b""):
+            seen.update(chunk)
+            size += len(chunk)
+            say("part", data=base64.b64encode(chunk).decode("ascii"))
+    return {"size": size, "sha256": seen.hexdigest()}
+
+
+READS.update({"send": read_send, "scratch": read_scratch, "unscratch": read_unscratch, "lacking": read_lacking, "receive": read_receive})
 WRITES.update({"assemble": write_assemble, "sweep": write_sweep})

@@ -115,6 +115,17 @@ class LocalTransport:
         """Hard links where it is the same file system."""
         return sum(_put(path, Path(store, digest[:2], digest)) for digest, path in pieces.items())
 
+    def fetch(self, path: str, to: Path, progress: Progress) -> int:
+        partial = to.with_name(f"{to.name}.{os.getpid()}.partial")
+        try:
+            os.close(os.open(partial, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600))
+            shutil.copyfile(path, partial)
+            partial.replace(to)
+        except OSError as error:
+            partial.unlink(missing_ok=True)
+            raise HostError(f"can't copy {path}: {error.strerror}", where=self.name) from error
+        return to.stat().st_size
+
     def cancel(self) -> None:
         """Nothing: what is run here ends with the Ctrl-C itself."""
 

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
+import hashlib
+import os
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO, Any
+
+from nuages.errors import HostError
+from nuages.hosts.transport import Progress
 
 
 CHUNK = 1 << 20
@@ -36,6 +45,45 @@ def _frame(digest: str, path: Path, size: int) -> Iterator[bytes]:
         yield b"%s %d 0\n" % (digest.encode(), size)
         while chunk := file.read(CHUNK):
             yield chunk
+
+
+@dataclass
+class Arrival:
+    """A file that comes in parts, told by the agent's `send`."""
+
+    file: IO[bytes]
+    progress: Progress
+    total: int = 0
+    size: int = 0
+    seen: Any = field(default_factory=hashlib.sha256)
+
+    def hear(self, event: Mapping[str, Any]) -> None:
+        if event["event"] == "size":
+            self.total = event["bytes"]
+        elif event["event"] == "part":
+            data = base64.b64decode(event["data"])
+            self.file.write(data)
+            self.seen.update(data)
+            before, self.size = self.size, self.size + len(data)
+            if self.size * 20 // max(1, self.total) != before * 20 // max(1, self.total):
+                self.progress(f"fetching {self.size / 1e6:.1f} of {self.total / 1e6:.1f} MB")
+
+    def whole(self, told: Mapping[str, Any], host: str) -> int:
+        if (self.size, self.seen.hexdigest()) != (told["size"], told["sha256"]):
+            raise HostError("the file arrived with another content than it was sent with", where=host, hint="try again")
+        return self.size
+
+
+@contextlib.contextmanager
+def arriving(to: Path, progress: Progress) -> Iterator[Arrival]:
+    """`to` appears when the block ends well."""
+    partial = to.with_name(f"{to.name}.{os.getpid()}.partial")
+    try:
+        with os.fdopen(os.open(partial, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600), "wb") as file:
+            yield Arrival(file, progress)
+        partial.replace(to)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def _pays(sample: bytes) -> bool:

@@ -18,7 +18,7 @@ from nuages.errors import CommandError, CommandTimeoutError, HostError
 from nuages.hosts.answers import Answers, Listener, as_line, time_limit
 from nuages.hosts.bootstrap import OLDEST, Way, login_check, program, remote_command, sources
 from nuages.hosts.command import Command, Result
-from nuages.hosts.pieces import frames, sizes
+from nuages.hosts.pieces import arriving, frames, sizes
 from nuages.hosts.process import Conversation, attached
 from nuages.hosts.ssh_errors import LOST_STATUS, explain, lost, needs_password, refuses_password
 from nuages.hosts.ssh_options import Address, Login
@@ -144,6 +144,11 @@ class SshTransport:
         if lacking:
             self._ask({"read": {"it": {"kind": "receive", "store": store}}}, body=body)
         return total
+
+    def fetch(self, path: str, to: Path, progress: Progress) -> int:
+        with arriving(to, progress) as arrival:
+            told = self._ask({"read": {"it": {"kind": "send", "path": path}}}, arrival.hear)["it"]
+            return arrival.whole(told, self.name)
 
     def confirm(self) -> None:
         """A fresh login that becomes root. Raises HostError when it does not within 20 s."""

@@ -50,6 +50,9 @@ class Transport(Protocol):
         """Bring files, each under the sha256 of its content, into a folder of pieces on the host; only what it lacks is
         sent, and what arrived stays when the connection dies. Returns bytes (unpacked) that were sent."""
 
+    def fetch(self, path: str, to: Path, progress: Progress) -> int:
+        """Bring one file of the host here, whole or not at all, readable by its owner alone. Returns its bytes."""
+
     def confirm(self) -> None:
         """Log in afresh, with an authentication of its own, and become root. Raises HostError unless it succeeds in 20 s."""
 
