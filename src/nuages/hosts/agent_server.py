@@ -266,5 +266,7 @@ def read_send(path):
     return {"size": size, "sha256": seen.hexdigest()}
 
 
-READS.update({"send": read_send, "scratch": read_scratch, "unscratch": read_unscratch, "lacking": read_lacking, "receive": read_receive})
+READS.update(
+    {"send": read_send, "scratch": read_scratch, "unscratch": read_unscratch, "lacking": read_lacking, "receive": read_receive}
+)
 WRITES.update({"assemble": write_assemble, "sweep": write_sweep})
