@@ -13,7 +13,7 @@ from nuages.errors import NuagesError
 
 
 VERBS = {
-    "Start": ("create", "git", "init", "inspect", "check", "settings", "plan", "up", "deploy"),
+    "Start": ("create", "git", "init", "inspect", "check", "test", "settings", "plan", "up", "deploy"),
     "Run": ("status", "open", "logs", "ps", "scale", "restart", "maintenance", "start", "down", "destroy"),
     "Change": ("config", "releases", "rollback", "promote", "drift", "certs", "lock", "audit", "eject"),
     "Inside": ("run", "manage", "shell", "dbshell"),
@@ -34,11 +34,15 @@ class Verbs(click.Group):
         if verb not in self.list_commands(ctx):
             return None
         command: click.Command = importlib.import_module(f"nuages.cli.{verb}").command
-        if colon and isinstance(command, click.Group):
-            return command.get_command(ctx, sub)
+        if colon:
+            return command.get_command(ctx, sub) if isinstance(command, click.Group) else None
         return command
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in self.list_commands(ctx):
+            from nuages.cli.heroku import in_our_words
+
+            args = in_our_words(args)
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
