@@ -9,38 +9,46 @@ from pathlib import Path
 
 import click
 
+from nuages.cli import config_files
 from nuages.cli.change import apply_change
 from nuages.cli.site import Site, json_option, with_site
 from nuages.errors import UsageError
+from nuages.insight.releases import number_of
+from nuages.settings.comparing import difference
 from nuages.settings.configuration import (
     Configuration,
     load_configuration,
     parse_assignments,
-    parse_dotenv,
     rotate_key,
     set_file,
     set_values,
     unset_values,
 )
+from nuages.settings.dotenv import as_shell
 
 
 @click.group(invoke_without_command=True)
 @click.option("--show", is_flag=True, help="Print the values too.")
+@click.option("-s", "--shell", is_flag=True, help="Print NAME=VALUE as a shell reads it.")
 @json_option
 @click.pass_context
-def command(ctx: click.Context, show: bool, as_json: bool) -> None:
+def command(ctx: click.Context, show: bool, shell: bool, as_json: bool) -> None:
     """Environment variables and files of the site. Alone: list the names."""
     if ctx.invoked_subcommand is None:
-        ctx.invoke(listing, show=show, as_json=as_json)
+        ctx.invoke(listing, show=show, shell=shell, as_json=as_json)
 
 
 @click.command("list")
 @click.option("--show", is_flag=True)
+@click.option("-s", "--shell", is_flag=True)
 @json_option
 @with_site
-def listing(site: Site, show: bool, as_json: bool) -> None:
-    """List the names; values only with --show."""
+def listing(site: Site, show: bool, shell: bool, as_json: bool) -> None:
+    """List the names; values only with --show or --shell."""
     config = load_configuration(site.live().config)
+    if shell:
+        click.echo(as_shell(config.env), nl=False)
+        return
     values = {k: (v if show else "") for k, v in sorted(config.env.items())}
     if as_json:
         click.echo(
@@ -62,17 +70,20 @@ def listing(site: Site, show: bool, as_json: bool) -> None:
 
 
 @command.command()
-@click.argument("name")
+@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@click.option("-s", "--shell", is_flag=True, help="Print NAME=VALUE as a shell reads it.")
 @with_site
-def get(site: Site, name: str) -> None:
-    """Print one value."""
+def get(site: Site, names: tuple[str, ...], shell: bool) -> None:
+    """Print one value, or several."""
     config = load_configuration(site.live().config)
-    if name in config.files:
-        click.echo(config.files[name], nl=False)
-        return
-    if name not in config.env:
-        raise UsageError(f"{name} is not set", hint="`nuages config` lists the names")
-    click.echo(config.env[name])
+    absent = [name for name in names if name not in config.env and name not in config.files]
+    if absent:
+        raise UsageError(f"{', '.join(absent)} is not set", hint="`nuages config` lists the names")
+    for name in names:
+        if shell and name in config.env:
+            click.echo(as_shell({name: config.env[name]}), nl=False)
+        else:
+            click.echo(config.env.get(name, config.files.get(name, "")), nl=name in config.env)
 
 
 @command.command("set")
@@ -122,24 +133,30 @@ def unset(site: Site, names: tuple[str, ...], as_json: bool) -> None:
     apply_change(site, lambda config: unset_values(config, names), "config unset", as_json=as_json)
 
 
-@command.command("import")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False))
+@command.command()
+@click.argument("older", required=False, metavar="[vN]")
+@click.argument("newer", required=False, metavar="[vN]")
 @json_option
 @with_site
-def import_(site: Site, file: str, as_json: bool) -> None:
-    """Set every variable of a .env file."""
-    try:
-        values = parse_dotenv(Path(file).read_text(encoding="utf-8"))
-    except UnicodeDecodeError as error:
-        raise UsageError("is not UTF-8 text", where=file) from error
-    if not values:
-        raise UsageError("has no NAME=VALUE lines", where=file)
-    refused = [n for n in values if n.startswith("NUAGES_")]
-    values = {k: v for k, v in values.items() if k not in refused}
-    click.echo(f"{len(values)} variables: {', '.join(sorted(values))}", err=True)
-    if refused:
-        click.echo(f"left out, for Nuages sets them: {', '.join(sorted(refused))}", err=True)
-    apply_change(site, lambda config: set_values(config, values), "config import", as_json=as_json)
+def diff(site: Site, older: str | None, newer: str | None, as_json: bool) -> None:
+    """Names that differ between the configurations of two releases; no values. Alone: the live one and the one before."""
+    live = site.deployed()
+    last = number_of(live, newer)
+    before = [r["number"] for r in live.numbered.values() if r["number"] < last]
+    first = number_of(live, older) if older else max(before, default=last)
+    versions = [live.numbered[f"v{number}"]["config"] for number in (first, last)]
+    paths = {str(n): {"kind": "json", "path": str(live.layout.config(v))} for n, v in enumerate(versions)}
+    answers = site.lead.read(paths)
+    gone = [f"config v{v}" for n, v in enumerate(versions) if not answers[str(n)]]
+    if gone:
+        raise UsageError(f"{gone[0]} is not on disk any more")
+    found = difference(load_configuration(answers["0"]), load_configuration(answers["1"]))
+    if as_json:
+        click.echo(json.dumps({"from": first, "to": last, **found.as_dict()}))
+        return
+    click.echo("\n".join([f"v{first} (config v{versions[0]}) -> v{last} (config v{versions[1]})", *found.lines()]))
+    if not found.lines():
+        click.echo("no name and no value differs")
 
 
 @command.command("rotate-key")
@@ -151,3 +168,5 @@ def rotate(site: Site, as_json: bool) -> None:
 
 
 command.add_command(listing)
+for one in (config_files.edit, config_files.export, config_files.import_):
+    command.add_command(one)

@@ -6,7 +6,6 @@ rotated since stay rotated.
 
 from __future__ import annotations
 
-import io
 import json
 import re
 import secrets
@@ -69,6 +68,17 @@ def unset_values(config: Configuration, names: tuple[str, ...]) -> Configuration
     return replace(config, version=config.version + 1, env=env, files=files, why="unset " + ", ".join(names))
 
 
+def set_all(config: Configuration, values: Mapping[str, str]) -> Configuration:
+    """These variables and no others; files and scale stay."""
+    for name, value in values.items():
+        if config.env.get(name) != value:
+            _check(name, value)
+    changed = sorted(n for n in {*values, *config.env} if values.get(n) != config.env.get(n))
+    if not changed:
+        return config
+    return replace(config, version=config.version + 1, env=dict(values), why="edit " + ", ".join(changed))
+
+
 def set_file(config: Configuration, path: str, content: str) -> Configuration:
     parts = path.split("/")
     if path.startswith("/") or ".." in parts or parts[-1] in ("", ".") or "\0" in path:
@@ -119,14 +129,6 @@ def parse_assignments(words: tuple[str, ...]) -> dict[str, str]:
         _check(name, value)
         values[name] = value
     return values
-
-
-def parse_dotenv(text: str) -> dict[str, str]:
-    """As python-dotenv reads it, without looking at this process's environment; empty values are kept."""
-    from dotenv import dotenv_values
-
-    values = dotenv_values(stream=io.StringIO(text), interpolate=False)
-    return {k: v for k, v in values.items() if v is not None}
 
 
 def process_environment(config: Configuration, generated_names: tuple[str, ...]) -> dict[str, str]:

@@ -11,7 +11,6 @@ from nuages.settings.configuration import (
     Configuration,
     load_configuration,
     parse_assignments,
-    parse_dotenv,
     process_environment,
     rolled_back,
     rotate_key,
@@ -20,6 +19,7 @@ from nuages.settings.configuration import (
     set_values,
     unset_values,
 )
+from nuages.settings.dotenv import parse_dotenv
 
 
 OLD = Configuration(version=3, env={"DEBUG_TOOLBAR": "", "DATABASE_URL": "postgres://a"}, secret_key="first")
