@@ -1,0 +1,84 @@
+"""A scrubbed dump of a site's database, made on its host: only that leaves it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from nuages.data.hand import Hand
+from nuages.data.scrub_rules import Plan, make_scrub
+from nuages.data.scrub_sql import statements
+from nuages.errors import UsageError
+from nuages.hosts.transport import Progress
+from nuages.topology.scrub import Scrub
+
+
+SHOWN = 12
+
+
+@dataclass(frozen=True)
+class Intent:
+    """What a scrub would do to this database, before it is done. `told` are the facts of the database."""
+
+    told: Mapping[str, Any]
+    plan: Plan
+
+    @property
+    def rows(self) -> int:
+        return sum(self.told["rows"].values())
+
+    def work(self) -> dict[str, Any]:
+        made = statements(self.plan, self.told["vendor"])
+        return {"emptied": self.plan.emptied, "statements": made, "columns": len(self.plan.columns)}
+
+
+def look(hand: Hand) -> dict[str, Any]:
+    """What the models of the live release say of the database."""
+    return hand.ask("columns", program="scrub.py")
+
+
+def scrubbed_dump(hand: Hand, intent: Intent, to: str, progress: Progress) -> dict[str, Any]:
+    """Its manifest. The dump lies at `to` on the host; nothing else of the copy is left, whatever happens."""
+    with hand.place.host.scratch({"work.json": json.dumps(intent.work())}) as folder:
+        return dict(hand.ask("scrub", progress, program="scrub.py", to=to, more=f"{folder}/work.json")["manifest"])
+
+
+def sweep(hand: Hand) -> None:
+    """What a run that was killed with its host left."""
+    hand.ask("sweep", program="scrub.py")
+
+
+def intend(told: Mapping[str, Any], scrub: Scrub) -> Intent:
+    """Raises UsageError where a rule does not fit, or where nuages.toml is strict and something is undeclared."""
+    plan = make_scrub(told, scrub)
+    if scrub.strict and (plan.suspects or plan.unknown):
+        lines = [*(f'"{name}" = "{kind}"' for name, kind in plan.suspects), *(f'"table:{t}" = "delete"' for t in plan.unknown)]
+        hint = "declare each in [scrub] of nuages.toml, with a rule or keep; these would fit"
+        what = f"{len(lines)} columns and tables may be personal and are not declared; nothing was copied"
+        raise UsageError(what, where="scrub.strict", detail="\n".join(lines), hint=hint)
+    return Intent(told, plan)
+
+
+def summary(intent: Intent) -> list[str]:
+    """What is done with what, and what is not: read before it happens."""
+    plan, told = intent.plan, intent.told
+    models = {model["table"]: model["label"] for model in told["models"]}
+    lines = []
+    for table in dict.fromkeys(c.table for c in plan.columns):
+        rules = ", ".join(f"{c.name}: {c.rule}" for c in plan.columns if c.table == table)
+        lines.append(f"{models.get(table, table)}  {rules}")
+    if plan.emptied:
+        lines.append(f"without rows: {', '.join(models.get(table, table) for table in plan.emptied)}")
+    lines += [f"{models.get(c.table, c.table)}  rows older than {c.rule.argument} by {c.name} go" for c in plan.aged]
+    return lines
+
+
+def warnings(intent: Intent) -> list[str]:
+    """Columns that look personal and leave as they are, as the lines that would declare them."""
+    plan = intent.plan
+    lines = [f'"{name}" = "{kind}"' for name, kind in plan.suspects[:SHOWN]]
+    if len(plan.suspects) > SHOWN:
+        lines.append(f"... and {len(plan.suspects) - SHOWN} more")
+    return lines + [f'"table:{table}" = "delete"' for table in plan.unknown[:SHOWN]]
