@@ -150,4 +150,6 @@ def _what_changed(release: Mapping[str, Any] | None, build: Build, config: Confi
         return "first deploy"
     if release["build"] != build.id:
         return "code changed" if release.get("venv") == build.manifest.get("venv") else "code and packages changed"
-    return "configuration changed" if release["config"] != config.version else "topology changed"
+    if release["config"] == config.version:
+        return "topology changed"
+    return config.why if config.version == release["config"] + 1 and config.why else "configuration changed"

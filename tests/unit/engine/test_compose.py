@@ -44,7 +44,8 @@ def test_each_change_is_a_new_number_with_its_reason():
     changed = {
         "code changed": shop_desired(LIVE, shop_build("b2")),
         "code and packages changed": shop_desired(LIVE, shop_build("b2", venv="venv2")),
-        "configuration changed": shop_desired(LIVE, config=shop_config(version=2)),
+        "set SHELVES": shop_desired(LIVE, config=shop_config(version=2, why="set SHELVES")),
+        "configuration changed": shop_desired(LIVE, config=shop_config(version=9, why="set SHELVES")),
         "topology changed": shop_desired(LIVE, policy=shop_policy(domains=["shop.example"])),
     }
     assert {desired.why: (desired.number, desired.new) for desired in changed.values()} == dict.fromkeys(changed, (4, True))
