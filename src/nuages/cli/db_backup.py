@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from nuages.cli.site import Site, json_option, terminal, with_site
-from nuages.data.dump import bring, dump, forget, stamp, unlocked
+from nuages.data.dump import UNLOCKED, bring, dump, forget, stamp
 from nuages.data.hand import laid, place_of
 
 
@@ -29,7 +29,7 @@ def command(site: Site, file: Path | None, alias: str, as_json: bool) -> None:
     name = f"{site.topology.name}-{'' if alias == 'default' else alias + '-'}{stamp()}"
     path = f"{place.dumps}/{name}.tar"
     with laid(place) as hand:
-        manifest = dump(hand, path, unlocked(), console.step)
+        manifest = dump(hand, path, UNLOCKED, console.step)
         if file:
             bring(hand, path, file, console.progress)
             forget(hand, path)

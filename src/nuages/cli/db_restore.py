@@ -53,21 +53,23 @@ def command(
             told = take_back(hand, token, console.step, name=dump or "", page=page)
             _tell_undone(told, as_json=as_json)
             return
-        with found(hand, str(dump), console) as path:
-            restored = restore(hand, path, token, console.step, migrate=migrate, newer=newer, page=page)
+        with found(hand, str(dump), console, token) as path:
+            restored = restore(
+                hand, path, token, console.step, shown=Path(str(dump)).name, migrate=migrate, newer=newer, page=page
+            )
     console.clear()
     tell(site, restored, as_json=as_json)
 
 
 @contextmanager
-def found(hand: Hand, dump: str, console: Terminal) -> Iterator[str]:
+def found(hand: Hand, dump: str, console: Terminal, token: str) -> Iterator[str]:
     """Where the dump lies on the host. A file of this machine is sent there, and removed again."""
     if Path(dump).is_file():
         path = send(hand, Path(dump), console.progress)
         try:
             yield path
         finally:
-            forget(hand, path)
+            forget(hand, path, token=token)
         return
     known = [row["id"] for row in hand.ask("list")["dumps"]]
     if dump not in known:

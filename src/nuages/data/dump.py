@@ -13,18 +13,19 @@ On the host it is root's, 0600, in /srv/<site>/backups/dumps (or wherever `path`
         forget(hand, path)                                        # remove it again
 
 A host that is dumped from need not be locked: a dump sees one instant, and nobody waits for it. `token` is that of
-`deploy_lock` where one is held, else any text (`unlocked()`).
+`deploy_lock` where one is held, else UNLOCKED. Who dumps is in the host's journal.
 """
 
 from __future__ import annotations
 
 import hashlib
-import secrets
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from nuages.data.hand import Hand, Report
+from nuages.engine.request import user
 from nuages.hosts.transport import Progress
 
 
@@ -33,9 +34,7 @@ def stamp() -> str:
     return datetime.now(tz=UTC).strftime("%Y%m%d-%H%M%S")
 
 
-def unlocked() -> str:
-    """A token for steps that hold no lock."""
-    return "data-" + secrets.token_hex(2)
+UNLOCKED = ""  # the token of steps that hold no lock, and wait for nobody's
 
 
 def dump(
@@ -49,8 +48,17 @@ def dump(
         **({"word": word} if word else {}),
         **({"name": name} if name else {}),
     }
-    hand.carry_out([hand.step("+", f"dump {Path(path).name}", hand.op("dump", **wish))], token, report)
-    return dict(hand.answer("dump")["manifest"])
+    text = f"dump {Path(path).name}"
+    shown = f"+ {hand.place.host.name}  {text}"
+    report({"event": "begin", "step": 1, "text": shown})
+    began = time.monotonic()
+    # A question and not a step: steps are carried out one batch at a time, and a deploy would have to wait for a large dump.
+    told = hand.ask("dump", lambda line: report({"event": "output", "line": line}), **wish)
+    manifest = dict(told["manifest"])
+    rows = sum(manifest["tables"].values())
+    hand.carry_out([hand.step("+", f"{text}: {rows} rows, by {user()}")], token, lambda _event: None)
+    report({"event": "done", "step": 1, "text": shown, "seconds": round(time.monotonic() - began, 3)})
+    return manifest
 
 
 def bring(hand: Hand, path: str, to: Path, progress: Progress) -> int:
@@ -67,7 +75,7 @@ def send(hand: Hand, source: Path, progress: Progress) -> str:
     return f"{store}/{digest[:2]}/{digest}"
 
 
-def forget(hand: Hand, *paths: str) -> None:
+def forget(hand: Hand, *paths: str, token: str = UNLOCKED) -> None:
     """Remove dumps from the host."""
     op = {"op": "remove", "paths": list(paths)}
-    hand.carry_out([hand.step("-", "dumps that are not needed any more", op)], unlocked(), lambda _event: None)
+    hand.carry_out([hand.step("-", "dumps that are not needed any more", op)], token, lambda _event: None)

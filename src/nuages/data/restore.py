@@ -7,9 +7,9 @@
 
 Three steps, and until the last one nothing of the site is touched:
 
-    + shop-restore, loaded from DUMP        undo: dropped
-    ? its rows, sequences and migrations    as in the manifest; does the live release's code fit?  `migrate`: run what is pending
-    ! it becomes the live database          under the maintenance page; two renames in one transaction (SQLite: one transaction)
+    + a database beside the live one, from DUMP    undo: dropped
+    ? its rows, sequences and migrations           as in the manifest; does the live release's code fit?  `migrate`: run what is pending
+    ! it becomes the live database                 under the maintenance page; two renames in one transaction (SQLite: one transaction)
 
 The parts, for others that put databases in place (`copy`, `convert`): `load_step`, `check_step`, `swap_steps`, each a step
 for `hand.carry_out`; `word` is what is added to the live database's name meanwhile ("restore", "verify", "scrub", "copy").
@@ -41,11 +41,19 @@ class Restored:
 
 
 def restore(
-    hand: Hand, path: str, token: str, report: Report, *, migrate: bool = False, newer: bool = False, page: bool = True
+    hand: Hand,
+    path: str,
+    token: str,
+    report: Report,
+    *,
+    shown: str = "",
+    migrate: bool = False,
+    newer: bool = False,
+    page: bool = True,
 ) -> Restored:
-    """`page`: the maintenance page is put up, and taken down again; say False where it is up already."""
+    """`shown`: what the dump is called for people, else by its path. `page`: the maintenance page is put up, and taken down again; say False where it is up already."""
     steps = [
-        load_step(hand, path),
+        load_step(hand, path, shown=shown),
         check_step(hand, path, migrate=migrate, newer=newer),
         *swap_steps(hand, f"before-{stamp()}", page=page),
     ]
@@ -54,21 +62,19 @@ def restore(
     return Restored(swapped["kept"], checked["manifest"], tuple(checked["state"].get("migrated", ())))
 
 
-def load_step(hand: Hand, path: str, word: str = "restore") -> dict[str, Any]:
-    drop = hand.op("drop", word=word)
-    return hand.step(
-        "+", f"{_beside(hand, word)}, loaded from {Path(path).name[:40]}", hand.op("load", file=path, word=word), undo=(drop,)
-    )
+def load_step(hand: Hand, path: str, word: str = "restore", *, shown: str = "") -> dict[str, Any]:
+    what = f"a database beside the live one, from {shown or Path(path).name}"
+    return hand.step("+", what, hand.op("load", file=path, word=word), undo=(hand.op("drop", word=word),))
 
 
 def check_step(hand: Hand, path: str, word: str = "restore", *, migrate: bool = False, newer: bool = False) -> dict[str, Any]:
     op = hand.op("check", file=path, word=word, migrate=migrate, newer=newer)
-    return hand.step("?", f"{_beside(hand, word)}: rows, sequences and migrations", op)
+    return hand.step("?", "its rows, sequences and migrations", op)
 
 
 def swap_steps(hand: Hand, kept: str, word: str = "restore", *, page: bool = True) -> list[dict[str, Any]]:
     """`kept` is the word that is added to the name of what it replaces."""
-    what = f"{_beside(hand, word)} becomes the live database; what it replaces is kept as ...-{kept}"
+    what = "it becomes the live database, and what it replaces is kept"
     return [_under_page(hand, what, hand.op("swap", word=word, kept=kept), page=page)]
 
 
@@ -91,7 +97,3 @@ def _under_page(hand: Hand, what: str, op: Op, *, page: bool) -> dict[str, Any]:
     up: Op = {"op": "file", "path": path, "content": f"{PAGE}\n"}
     down: Op = {"op": "remove", "paths": [path], "only": f"{PAGE}\n"}
     return hand.step("!", what, *((up, op, down) if page else (op,)), undo=(down,) if page else ())
-
-
-def _beside(hand: Hand, word: str) -> str:
-    return f"database ...-{word}"
