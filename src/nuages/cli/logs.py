@@ -1,79 +1,84 @@
-"""nuages logs: what the processes print."""
+"""nuages logs: what the processes print, merged over processes and hosts."""
 
 from __future__ import annotations
 
-import re
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import click
 
 from nuages.cli.site import Site, with_site
 from nuages.errors import UsageError
+from nuages.insight.log_lines import EVERYTHING, LEVELS, Reading, Wanted, understood, wanted
 
 
 COLOURS = ("cyan", "yellow", "green", "magenta", "blue")
-STAMP = re.compile(r"^\[?(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)")
+USUAL, SEARCHED = 100, 20_000  # lines of each process: shown, and looked through where only some are wanted
 
 
 @click.command()
 @click.argument("names", nargs=-1)
-@click.option("-f", "--follow", "following", is_flag=True, help="Go on showing new lines.")
-@click.option("-n", "--lines", default=100, show_default=True, help="How many lines of each process.")
-@click.option("--since", metavar="AGO", help="Only what is younger: 10m, 2h, 1d.")
+@click.option("-f", "--follow", "-t", "--tail", "following", is_flag=True, help="Go on showing new lines.")
+@click.option(
+    "-n", "--lines", "--num", type=click.IntRange(0), help="How many lines of each process. Default: 100, or all that fit."
+)
+@click.option("--since", metavar="AGO", help="Only what is younger: 10m, 2h, 1d, or a time (UTC).")
 @click.option("--grep", metavar="PATTERN", help="Only lines in which this regular expression is found.")
+@click.option(
+    "--level", type=click.Choice(LEVELS, case_sensitive=False), help="Only lines as grave as this, with their tracebacks."
+)
+@click.option("-p", "--ps", "-d", "--dyno", "processes", multiple=True, metavar="NAME", help="The same as NAMES, as on Heroku.")
 @with_site
-def command(site: Site, names: tuple[str, ...], following: bool, lines: int, since: str | None, grep: str | None) -> None:
-    """Show the logs of all processes, or of those named."""
+def command(
+    site: Site,
+    names: tuple[str, ...],
+    following: bool,
+    lines: int | None,
+    since: str | None,
+    grep: str | None,
+    level: str | None,
+    processes: tuple[str, ...],
+) -> None:
+    """Show the logs of all processes, or of those named, in the order of time."""
     site.deployed()
-    keep = _filter(since, grep)
+    keep = wanted(since, grep, level)
+    names = (*names, *(name.partition(".")[0] for name in processes))  # web.1: every web process writes to one log
     if site.topology.remote:
         _of_servers(site, names, lines, keep, following=following)
-        return
-    if following:
+    elif following:
         try:
-            follow(site, names, lines, keep)
+            follow(site, names, lines if lines is not None else USUAL, keep)
         except KeyboardInterrupt:
             click.echo()
-        return
-    files = log_files(site, names)
-    entries = [(at, name, line) for name, path in files.items() for at, line in stamped(last_lines(path, lines))]
-    entries.sort(key=lambda entry: entry[0])
-    for at, name, line in entries:
-        if keep(line, at):
-            show(name, line, list(files))
+    else:
+        files = log_files(site, names)
+        show_merged(((name, last_lines(path, looked_at(lines, keep))) for name, path in files.items()), lines, keep)
 
 
-def _of_servers(site: Site, names: tuple[str, ...], lines: int, keep: Callable[..., bool], *, following: bool) -> None:
+def _of_servers(site: Site, names: tuple[str, ...], lines: int | None, keep: Wanted, *, following: bool) -> None:
     from nuages.cli import server_logs
 
-    titles: list[str] = []
-
-    def tell(title: str, line: str) -> None:
-        if title not in titles:
-            titles.append(title)
-        if keep(line):
-            show(title, line, titles)
-
     if following:
-        server_logs.follow(site, names, lines, tell)
-        return
-    found = list(server_logs.last_lines(site, names, lines))
-    titles = [title for title, _lines in found]
-    entries = [(at, title, line) for title, said in found for at, line in stamped(said)]
-    entries.sort(key=lambda entry: entry[0])
-    for at, title, line in entries:
-        if keep(line, at):
-            show(title, line, titles)
+        server_logs.follow(site, names, lines if lines is not None else USUAL, keep)
+    else:
+        show_merged(server_logs.last_lines(site, names, looked_at(lines, keep)), lines, keep)
 
 
-def stamped(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """A line without a time of its own, as in a traceback, is as old as the one before it."""
-    at = ""
-    for line in lines:
-        at = _stamp(line) or at
-        yield at, line
+def looked_at(lines: int | None, keep: Wanted) -> int:
+    """How many lines of each log: what is wanted may lie far back."""
+    return (USUAL if lines is None else lines) if keep.all else SEARCHED
+
+
+def show_merged(logs: Iterable[tuple[str, list[str]]], lines: int | None, keep: Wanted) -> None:
+    titles, entries = [], []
+    for title, said in logs:
+        titles.append(title)
+        fit = [(line, title) for line in understood(said) if keep(line)]
+        entries += fit if lines is None else fit[-lines:] if lines else []
+    entries.sort(key=lambda entry: entry[0].at)
+    for line, title in entries:
+        show(title, line.text, titles)
 
 
 def log_files(site: Site, names: tuple[str, ...]) -> dict[str, Path]:
@@ -94,23 +99,23 @@ def last_lines(path: Path, count: int) -> list[str]:
     return lines[-count:] if count else []
 
 
-def follow(site: Site, names: tuple[str, ...], lines: int = 10, keep: Callable[..., bool] = lambda _line, _at="": True) -> None:
+def follow(site: Site, names: tuple[str, ...], lines: int = 10, keep: Wanted = EVERYTHING) -> None:
     """Show lines as they come, until interrupted; files that appear or are rotated are followed too."""
     places: dict[str, tuple[int, int]] = {}
-    for name, path in log_files(site, names).items():
-        for at, line in stamped(last_lines(path, lines)):
-            if keep(line, at):
-                show(name, line, [])
+    files = log_files(site, names)
+    for name, path in files.items():
         info = path.stat()
         places[name] = (info.st_ino, info.st_size)
+    show_merged([(name, last_lines(path, lines if keep.all else SEARCHED)) for name, path in files.items()], lines, keep)
+    reading: dict[str, Reading] = {}
     while True:
         files = log_files(site, ())
         for name, path in files.items():
             if names and name not in names:
                 continue
-            for line in _news(path, places, name):
-                if keep(line):
-                    show(name, line, list(files))
+            for text in _news(path, places, name):
+                if keep(reading.setdefault(name, Reading()).next(text)):
+                    show(name, text, list(files))
         time.sleep(0.25)
 
 
@@ -135,28 +140,3 @@ def _news(path: Path, places: dict[str, tuple[int, int]], name: str) -> Iterator
 def show(name: str, line: str, known: list[str]) -> None:
     colour = COLOURS[(known.index(name) if name in known else 0) % len(COLOURS)]
     click.echo(f"{click.style(f'{name:<8}', fg=colour)} {line}")
-
-
-def _filter(since: str | None, grep: str | None) -> Callable[..., bool]:
-    oldest = ""
-    if since:
-        match = re.fullmatch(r"(\d+)\s*(s|m|min|h|d)", since.strip())
-        if not match:
-            raise UsageError(f"{since!r} is not a time", hint="--since 10m, 2h or 1d")
-        seconds = int(match[1]) * {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}[match[2]]
-        oldest = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(time.time() - seconds))
-    try:
-        pattern = re.compile(grep) if grep else None
-    except re.error as error:
-        raise UsageError(f"{grep!r} is not a regular expression: {error}") from error
-
-    def keep(line: str, at: str = "") -> bool:
-        at = at or _stamp(line)
-        return (not oldest or not at or at >= oldest) and (pattern is None or bool(pattern.search(line)))
-
-    return keep
-
-
-def _stamp(line: str) -> str:
-    match = STAMP.match(line)
-    return f"{match[1]} {match[2]}" if match else ""

@@ -5,20 +5,22 @@ from __future__ import annotations
 import contextlib
 import posixpath
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 import click
 
+from nuages.cli.logs import show
 from nuages.cli.site import Site
 from nuages.errors import UsageError
 from nuages.hosts import together
 from nuages.hosts.command import Command
 from nuages.hosts.transport import Transport
+from nuages.insight.log_lines import Line, Reading, Wanted
 
 
 FOREVER = 24 * 3600.0
 Files = Mapping[str, str]  # name of the process -> path there
-Show = Callable[[str, str], None]
+MOMENT = 1.0
 
 
 def files_of(site: Site, host: Transport, names: tuple[str, ...]) -> Files:
@@ -45,9 +47,9 @@ def last_lines(site: Site, names: tuple[str, ...], count: int) -> Iterator[tuple
         yield from found
 
 
-def follow(site: Site, names: tuple[str, ...], lines: int, show: Show) -> None:
-    """Show lines as they come from all hosts, until interrupted."""
-    printing = threading.Lock()
+def follow(site: Site, names: tuple[str, ...], lines: int, keep: Wanted) -> None:
+    """Show lines as they come from all hosts, until interrupted. What was there before comes first, in the order of time."""
+    merged = Merged(keep)
 
     def watch(host: Transport) -> None:
         current = ""
@@ -57,8 +59,7 @@ def follow(site: Site, names: tuple[str, ...], lines: int, show: Show) -> None:
             if text.startswith("==> ") and text.endswith(" <=="):  # tail's heading where it changes the file
                 current = posixpath.basename(text[4:-4]).removesuffix(".log")
             elif text.strip():
-                with printing:
-                    show(_title(site, host, current), text)
+                merged.tell(_title(site, host, current), text)
 
         files = files_of(site, host, names)
         host.run(Command(("tail", "-v", "-n", str(lines), "-F", *files.values()), timeout=FOREVER), line)
@@ -66,6 +67,37 @@ def follow(site: Site, names: tuple[str, ...], lines: int, show: Show) -> None:
     with contextlib.suppress(KeyboardInterrupt):
         together(site.hosts.all, watch)
     click.echo()
+
+
+class Merged:
+    """Lines of several hosts and files. Those of the first moment are older than this command: they are put in order."""
+
+    def __init__(self, keep: Wanted) -> None:
+        self.keep, self.titles, self.reading = keep, list[str](), dict[str, Reading]()
+        self.lock, self.early = threading.Lock(), list[tuple[Line, str]]()
+        self.began = False
+
+    def tell(self, title: str, text: str) -> None:
+        with self.lock:
+            if title not in self.titles:
+                self.titles.append(title)
+            line = self.reading.setdefault(title, Reading()).next(text)
+            if not self.early and not self.began:
+                threading.Timer(MOMENT, self.begin).start()
+            if self.began:
+                self._show(line, title)
+            else:
+                self.early.append((line, title))
+
+    def begin(self) -> None:
+        with self.lock:
+            for line, title in sorted(self.early, key=lambda entry: entry[0].at):
+                self._show(line, title)
+            self.began = True
+
+    def _show(self, line: Line, title: str) -> None:
+        if self.keep(line):
+            show(title, line.text, self.titles)
 
 
 def _title(site: Site, host: Transport, name: str) -> str:
