@@ -22,6 +22,7 @@ LONG = {
     "test_occupied.py",
     "test_shipping.py",
     "test_small_host.py",
+    "test_two_environments.py",
 }
 
 

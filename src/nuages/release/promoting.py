@@ -48,7 +48,7 @@ class Origin:
 
 
 def origin(host: Transport, layout: Layout, build: Build) -> Origin:
-    link = Command(("readlink", f"{build.manifest['environment']}/bin/python"))
+    link = Command(("readlink", "-f", f"{build.manifest['environment']}/bin/python"))
     python = host.run(link).stdout.strip()
     if not python.startswith("/"):
         what = f"the environment of {build.id} is not whole"
