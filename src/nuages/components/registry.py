@@ -9,6 +9,8 @@ from nuages.components.appserver import AppServer
 from nuages.components.appserver.granian import Granian
 from nuages.components.appserver.gunicorn import Gunicorn
 from nuages.components.appserver.own import OwnCommand
+from nuages.components.backup import Backup, NoBackup
+from nuages.components.backup.restic import Restic
 from nuages.components.cache import Cache
 from nuages.components.cache.memcached import Memcached
 from nuages.components.cache.needs import cache_name
@@ -33,6 +35,7 @@ APP_SERVERS: dict[str, type[AppServer]] = {"granian": Granian, "gunicorn": Gunic
 SUPERVISORS: dict[str, type[Supervisor]] = {"embedded": Embedded, "systemd": Systemd}
 DATABASES: dict[str, type[Database]] = {"postgresql": PostgreSQL, "sqlite": Sqlite, "none": NoDatabase}
 PROXIES: dict[str, type[Proxy]] = {"nginx": Nginx}
+BACKUPS: dict[str, type[Backup]] = {"restic": Restic, "none": NoBackup}
 CACHES: dict[str, type[Cache]] = {"valkey": Valkey, "redis": Redis, "memcached": Memcached, "none": NoCache}
 
 
@@ -50,6 +53,10 @@ def database(name: str) -> Database:
 
 def proxy(name: str) -> Proxy:
     return _find(PROXIES, name, "services.proxy")()
+
+
+def backup(name: str) -> Backup:
+    return _find(BACKUPS, name, "backups.engine")()
 
 
 def cache(name: str, machine: Machine) -> Cache:

@@ -76,7 +76,7 @@ class Hand:
 
     def ask(self, verb: str, progress: Progress | None = None, **words: Any) -> dict[str, Any]:
         """A verb that changes nothing of the site. Raises DataError with what the program says."""
-        result = self.place.host.run(Command(self.argv(verb, **words), timeout=LONG), progress)
+        result = self.place.host.run(Command(self.argv(verb, **words), timeout=LONG), lambda line: _tell(line, progress))
         said = _last_object(result.stdout)
         if said is None or not result.ok:
             said = said or {"error": f"{verb} ended with {result.status}", "detail": result.tail(8)}
@@ -102,10 +102,16 @@ class Hand:
 
 
 @contextlib.contextmanager
-def laid(place: Place) -> Iterator[Hand]:
+def laid(place: Place, secrets: Mapping[str, str] | None = None) -> Iterator[Hand]:
+    """`secrets`: further files of that folder (0600), named in a wish by their path `hand.folder`/NAME."""
     files = {path.name: path.read_text(encoding="utf-8") for path in sorted(PROGRAMS.glob("*.py"))}
-    with place.host.scratch(files) as folder:
+    with place.host.scratch({**files, **(secrets or {})}) as folder:
         yield Hand(place, folder)
+
+
+def _tell(line: str, progress: Progress | None) -> None:
+    if progress and not line.startswith("{"):
+        progress(line)
 
 
 def _last_object(text: str) -> dict[str, Any] | None:

@@ -9,7 +9,7 @@ from typing import Any
 from nuages.components.certificates.own import Given
 from nuages.components.certificates.seen import Seen
 from nuages.components.contract import Description, Machine, Placement
-from nuages.components.registry import cache, database, supervisor
+from nuages.components.registry import backup, cache, database, supervisor
 from nuages.components.web import decide, describe_web
 from nuages.errors import TopologyError
 from nuages.settings.configuration import Configuration
@@ -61,6 +61,7 @@ def descriptions_of(placement: Placement, seen: Seen | None, given: Given) -> tu
         *cache(services.cache, machine).describe(placement),
         *supervisor(topology.supervisor).describe(placement),
         *describe_web(placement, decide(topology, placement.host, seen or Seen()), given),
+        *backup(topology.backups.engine).describe(placement),
     ]
     ports = tuple(port for description in own for port in description.ports)
     return (*describe_base(placement, ports), *own)

@@ -13,6 +13,7 @@ from typing import Any
 
 from nuages.errors import ProjectError, TopologyError
 from nuages.topology import environments, servers
+from nuages.topology.backups import backups_of
 from nuages.topology.model import Health, Migrations, Services, Silence, Tls, Topology
 from nuages.topology.pipeline import hooks_of, notify_of, pipeline_of
 from nuages.topology.scrub import scrub_of
@@ -29,6 +30,7 @@ CHOICES = {
     "serve.supervisor": ("auto", "embedded", "systemd"),
     "services.proxy": ("nginx", "none"),
     "services.database": ("postgresql", "sqlite", "none"),
+    "backups.engine": ("restic", "none"),
     "services.cache": ("auto", "valkey", "redis", "memcached", "none"),
     "tls.certificate": ("acme", "local-ca", "own", "none"),
     "serve.log_format": ("text", "json"),
@@ -124,6 +126,7 @@ def _topology(root: Path, text: Mapping[str, Any], environment: str) -> Topology
         leave=tuple(get["overlay"].get("leave", [])),
         hosts=hosts,
         services=Services(**get["services"]),
+        backups=backups_of(get["backups"]),
         cron=servers.cron_of(declared.get("cron", [])),
         declared=True,
         **plain,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from nuages.topology.backups import Backups
 from nuages.topology.scrub import Scrub
 
 
@@ -189,6 +190,7 @@ class Topology:
     tree: Path | None = None  # a checkout of one commit, to be built in place of what lies in `root`
     hosts: tuple[Host, ...] = ()  # none: this machine, without root
     services: Services = Services()
+    backups: Backups = Backups()
     cron: tuple[Cron, ...] = ()
     accept: tuple[str, ...] = ()  # host-wide changes agreed to on a server that serves others
     relax: tuple[str, ...] = ()  # named relaxations of the sandbox: jit, node, chrome, home, network-admin
