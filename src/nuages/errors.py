@@ -9,12 +9,15 @@ NuagesError
 ├── EnvironmentBuildError requirements that don't resolve or install
 ├── SettingsError         production settings are not in force; the release is refused
 ├── CheckError            an audit finding of severity error stops the deploy
+├── PipelineError         the project's tests, a hook or a question to the live site failed
 ├── MigrationError        a pending migration is unsafe, conflicting or failed
 ├── DataError             a database can't be dumped, restored or moved; the live one is as it was
 ├── ReleaseError          a release can't be built, found or proved; the old one still serves
 ├── StateError            the site's state on the host is another schema, root or owner
 ├── LockHeldError         somebody else is deploying
+├── PersonNeededError     a deploy key may not do it; a person with root has to
 ├── InterruptedDeployError a step failed half-way; says what was undone
+├── UnconfirmedError      the new release got the traffic and does not answer as it should; says what serves now
 └── HostError             a host can't be reached or a command there failed
     ├── CommandError      exit status, with the end of its output
     └── CommandTimeoutError
@@ -74,6 +77,10 @@ class CheckError(NuagesError):
     """An audit finding of severity error stops the deploy."""
 
 
+class PipelineError(NuagesError):
+    """The project's tests, a hook of the user's or a question to the live site failed."""
+
+
 class MigrationError(NuagesError):
     """A pending migration is unsafe, conflicting, or failed."""
 
@@ -93,9 +100,21 @@ class StateError(NuagesError):
 class LockHeldError(NuagesError):
     """Somebody else is deploying this site."""
 
+    exit_code = 75  # EX_TEMPFAIL of sysexits.h: the same command does later
+
+
+class PersonNeededError(NuagesError):
+    """A deploy key may deploy its one site and change nothing of the server; this asks for more."""
+
+    exit_code = 77  # EX_NOPERM of sysexits.h
+
 
 class InterruptedDeployError(NuagesError):
     """A step failed; the message says what was undone and what serves now."""
+
+
+class UnconfirmedError(NuagesError):
+    """The new release got the traffic, and does not answer [pipeline] smoke_live as it should."""
 
 
 class HostError(NuagesError):

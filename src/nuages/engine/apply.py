@@ -7,15 +7,21 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from nuages.engine.hooks import is_hook
 from nuages.engine.model import Live, Plan, Seat, Step
+from nuages.engine.permits import refuse_what_keys_may_not
 from nuages.engine.plan_database import WHY
 from nuages.engine.rollout import batches
-from nuages.errors import CommandError, InterruptedDeployError, NuagesError
+from nuages.errors import CommandError, InterruptedDeployError, NuagesError, UnconfirmedError
 from nuages.hosts import together
 
 
 Report = Callable[[dict[str, Any]], None]
 CONFIRM = "confirm"
+
+
+def no_hooks(_step: Step) -> None:
+    """Nobody has any."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +31,7 @@ class Run:
     seats: Mapping[str, Seat]
     token: str
     report: Report
+    hook: Callable[[Step], None] = no_hooks
     one_at_a_time: threading.Lock = field(default_factory=threading.Lock)
 
     def tell(self, event: dict[str, Any]) -> None:
@@ -32,20 +39,46 @@ class Run:
             self.report(event)
 
 
-def apply(plan: Plan, seats: Sequence[Seat], token: str, report: Report) -> None:
-    """Run the steps on their hosts, journalled there. Raises InterruptedDeployError saying what serves now."""
-    run = Run({seat.live.host.name: seat for seat in seats}, token, report)
+def apply(plan: Plan, seats: Sequence[Seat], token: str, report: Report, hook: Callable[[Step], None] = no_hooks) -> None:
+    """Run the steps on their hosts, journalled there. Raises InterruptedDeployError saying what serves now.
+
+    `hook` carries out a step that is a hook of the user's, on this machine.
+    """
+    run = Run({seat.live.host.name: seat for seat in seats}, token, report, hook)
+    refuse_what_keys_may_not(plan, seats)
     _make_ready(plan.ready, run)
     if plan.first:
         return
     _switch(plan.switch, run)
-    for batch in batches(plan.settle):
+    _confirm(plan.confirm, run)
+    for step in filter(is_hook, plan.settle):
+        _carry_out_hook(step, run)
+    for batch in batches([step for step in plan.settle if not is_hook(step)]):
         _on_each_host(batch, run, "settle")
 
 
+def _confirm(steps: Sequence[Step], run: Run) -> None:
+    try:
+        _on_each_host(steps, run, "confirm")
+    except NuagesError as error:
+        raise UnconfirmedError(error.what, where=error.where, hint=error.hint, detail=error.detail) from error
+
+
+def _carry_out_hook(step: Step, run: Run) -> None:
+    """Journalled once it is done, as every step is."""
+    run.hook(step)
+    seat = run.seats[step.host]
+    done = {"text": str(step), "deploy": run.token, "ops": [], "undo": []}
+    seat.transport.write([done], str(seat.live.layout.journal), lambda _event: None)
+
+
 def _make_ready(steps: Sequence[Step], run: Run) -> None:
-    """A gate that asks for a fresh login is passed from here, between what comes before it and what comes after."""
+    """A gate that asks for a fresh login is passed from here, between what comes before it and what comes after; so is a hook."""
     for first, *rest in _at_gates(steps):
+        if is_hook(first):
+            _carry_out_hook(first, run)
+            _on_each_host(rest, run, "ready")
+            continue
         gate = bool(first.ops) and first.ops[0]["op"] == CONFIRM
         if gate:
             run.seats[first.host].transport.confirm()
@@ -55,7 +88,7 @@ def _make_ready(steps: Sequence[Step], run: Run) -> None:
 def _at_gates(steps: Sequence[Step]) -> list[list[Step]]:
     parts: list[list[Step]] = []
     for each in steps:
-        gate = bool(each.ops) and each.ops[0]["op"] == CONFIRM
+        gate = is_hook(each) or (bool(each.ops) and each.ops[0]["op"] == CONFIRM)
         if not parts or gate:
             parts.append([])
         parts[-1].append(each)
@@ -121,6 +154,8 @@ def _send(steps: Sequence[Step], seat: Seat, run: Run, failed: dict[str, Any] | 
 
 def _consequence(done: Sequence[Step], live: Live, part: str) -> str:
     again = "nuages deploy" if live.host.address else "nuages up"
+    if part == "confirm":
+        return ""
     if part == "settle":
         return f"the new release is live; this step is tried again by the next `{again}`"
     if part == "ready":

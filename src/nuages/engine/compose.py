@@ -60,7 +60,7 @@ def compose(
         listen=str(live.layout.socket) if topology.remote else f"{topology.bind}:{policy['port']}",
         new=not same,
         why=signature.why or ("" if same else _what_changed(live.release, build, config)),
-        descriptions=descriptions_of(placement, live.web, given) if topology.remote else (),
+        descriptions=descriptions_of(placement, live.web, given, live.access) if topology.remote else (),
     )
 
 
@@ -119,7 +119,7 @@ def policy_digest(policy: Mapping[str, Any]) -> str:
     rest = {
         k: v
         for k, v in policy.items()
-        if k not in ("number", "build", "phase", "workers", "threads", "project", "manage_dir", "static_root")
+        if k not in ("number", "build", "phase", "workers", "threads", "project", "manage_dir", "static_root", "smoke")
     }
     return hashlib.sha256(json.dumps(rest, sort_keys=True, default=str).encode()).hexdigest()[:12]
 

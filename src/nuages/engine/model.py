@@ -45,6 +45,7 @@ class Live:
     manifest: Mapping[str, Any] | None = None  # of the live build
     policy: Mapping[str, Any] = field(default_factory=dict)  # of the live release
     web: Seen | None = None  # certificates and names, on a server
+    access: Mapping[str, Any] = field(default_factory=dict)  # deploy keys and the team's: components.base.access
     locked: bool = False  # a lock lies there, of somebody who deploys or of one who was killed
     host: Host = HERE
 
@@ -143,7 +144,8 @@ class Surroundings:
 @dataclass(frozen=True)
 class Plan:
     """`ready` makes a server fit for the site; each of its steps stays when a later one fails. `switch` runs as one: a
-    failure in it takes back what it did. `settle` follows once the new release is live. `notes` are told with the plan:
+    failure in it takes back what it did. `confirm` asks the live site: where that fails, the release before comes back.
+    `settle` follows once the new release is live. `notes` are told with the plan:
     drift, and host-wide changes that wait for consent."""
 
     switch: tuple[Step, ...] = ()
@@ -153,12 +155,13 @@ class Plan:
     facts: Mapping[str, Any] = field(default_factory=dict)
     ready: tuple[Step, ...] = ()
     notes: tuple[str, ...] = ()
+    confirm: tuple[Step, ...] = ()  # questions to the live site, right after the switch
     first: bool = False  # a certificate is asked for: `ready` is carried out first, and then it is planned anew
     drifted: bool = False  # some of the notes are about drift
 
     @property
     def steps(self) -> tuple[Step, ...]:
-        return (*self.ready, *self.switch, *self.settle)
+        return (*self.ready, *self.switch, *self.confirm, *self.settle)
 
     @property
     def empty(self) -> bool:

@@ -114,6 +114,7 @@ def understand(answers: Mapping[str, Any], layout: Layout, topology: Topology | 
         page_holds=site["maintenance_by"] == WINDOW,
         free_port=answers["port"]["port"],
         manifest=_readable(site.get("manifest")),
+        access=_readable(site.get("access")) or {},
         locked=bool(site.get("lock")),
         policy=_readable(site.get("policy")) or {},
         web=understand_web(answers["web"]) if answers.get("web") else None,

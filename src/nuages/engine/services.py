@@ -49,10 +49,13 @@ def with_exports(config: Configuration, exports: Mapping[str, str]) -> Configura
     return replace(config, env={**exports, **config.env}) if exports else config
 
 
-def descriptions_of(placement: Placement, seen: Seen | None, given: Given) -> tuple[Description, ...]:
+def descriptions_of(
+    placement: Placement, seen: Seen | None, given: Given, access: Mapping[str, Any] | None = None
+) -> tuple[Description, ...]:
     """All that should lie on a server, in the order in which it is made. `seen` are the certificates that it has, `given`
-    those that the user brings."""
+    those that the user brings, `access` who may come beside them."""
     from nuages.components.base import describe_base
+    from nuages.components.base.access import describe_access
 
     topology, machine = placement.topology, placement.machine
     services = topology.services
@@ -64,4 +67,4 @@ def descriptions_of(placement: Placement, seen: Seen | None, given: Given) -> tu
         *backup(topology.backups.engine).describe(placement),
     ]
     ports = tuple(port for description in own for port in description.ports)
-    return (*describe_base(placement, ports), *own)
+    return (*describe_base(placement, ports), *own, *describe_access(placement, access or {}))

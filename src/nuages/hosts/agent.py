@@ -112,6 +112,7 @@ def read_site(dir):
         "kept_since": read_json(os.path.join(dir, "kept-since.json")),
         "unfinished": read_json(os.path.join(dir, "unfinished.json")),
         "programs": _target(os.path.join(dir, "keeper", "current")),
+        "access": read_json(os.path.join(dir, "access.json")),
         "maintenance": os.path.exists(os.path.join(dir, "shared", "maintenance")),
         "maintenance_by": _first_line(os.path.join(dir, "shared", "maintenance")),
         "of_others": _is_of_others(dir),

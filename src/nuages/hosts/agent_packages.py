@@ -227,8 +227,8 @@ def _moved(names):
 
 
 def write_account(name, comment, home, shell, groups=(), whose=""):
-    """A user with a group of its name; one with a shell gets its home made."""
-    system = shell.endswith(("nologin", "false"))
+    """A user with a group of its name; a person's gets its home made."""
+    system = not home.startswith("/home/")
     if _account(name) is None:
         with _ledger("/") as ledger:
             _entries(ledger, "accounts")[name] = {"for": whose}

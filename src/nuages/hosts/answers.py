@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from nuages.errors import CommandError
+from nuages.errors import CommandError, PersonNeededError
 
 
 LONGEST = 3600  # seconds for what an agent does by itself: reads, copies, removes
@@ -63,10 +63,11 @@ class Answers:
         return "need" in self.words
 
     def raise_failure(self, name: str) -> None:
-        """Raises CommandError when a step failed or a question could not be answered."""
+        """Raises CommandError when a step failed or a question could not be answered, PersonNeededError where a gate refused it."""
         if self.failure:
             told = self.failure
-            raise CommandError(told["what"], where=name, detail=told.get("detail", ""), hint=told.get("hint", ""))
+            kind = PersonNeededError if told.get("person") else CommandError
+            raise kind(told["what"], where=name, detail=told.get("detail", ""), hint=told.get("hint", ""))
 
 
 def as_line(request: Mapping[str, Any]) -> bytes:

@@ -104,6 +104,7 @@ class FakeTransport:
     """
 
     remote = False
+    gate = False
 
     def __init__(
         self,

@@ -62,6 +62,7 @@ class LocalTransport:
 
     name = "localhost"
     remote = False
+    gate = False
 
     def run(self, command: Command, progress: Progress | None = None) -> Result:
         taken: list[str] = []

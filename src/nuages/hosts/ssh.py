@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from nuages.errors import CommandError, CommandTimeoutError, HostError
+from nuages.errors import CommandError, CommandTimeoutError, HostError, PersonNeededError
 from nuages.hosts.answers import Answers, Listener, as_line, time_limit
 from nuages.hosts.bootstrap import OLDEST, Way, login_check, program, remote_command, sources
 from nuages.hosts.command import Command, Result
@@ -73,6 +73,10 @@ class SshTransport:
         self._guard = threading.Lock()
         self._refused: HostError | None = None  # a password is tried once: some systems lock an account after three
         self._under_way: list[tuple[RoundTrip, Mapping[str, Any]]] = []
+
+    @property
+    def gate(self) -> bool:
+        return self._way is Way.GATE
 
     # --- the contract of Transport -------------------------------------------------------------------------------
 
@@ -152,7 +156,7 @@ class SshTransport:
 
     def confirm(self) -> None:
         """A fresh login that becomes root. Raises HostError when it does not within 20 s."""
-        way = self._settled()
+        way = self._settled_as_root("a change of how people log in")
         argv = self.login.argv(login_check(way), shared=False)
         conversation = self._call(argv, [self._revealed()] if way is Way.PASSWORD else [])
         try:
@@ -170,7 +174,7 @@ class SshTransport:
         """Run a command with this terminal, or with this input and output alone; its exit status. What it is and its
         environment travel in a file of root's that is gone before it starts."""
         sudo, remove = "sudo -n", []
-        if self._settled() is Way.PASSWORD:
+        if self._settled_as_root(argv[0]) is Way.PASSWORD:
             # The input is the command's, so sudo gets the password from a file of the login's own, removed as it is read.
             login = str(self.read({"it": {"kind": "caller"}})["it"]["as"])
             files = {"answer": self._revealed().decode(), "ask": ASK_PROGRAM}
@@ -192,6 +196,12 @@ class SshTransport:
         """How the login becomes root; asks the host when nothing did yet."""
         if self._way is Way.FIRST:
             self.read({})
+        return self._way
+
+    def _settled_as_root(self, what: str) -> Way:
+        if self._settled() is Way.GATE:
+            hint = "log in as yourself: unset NUAGES_DEPLOY_KEY"
+            raise PersonNeededError(f"a deploy key has no shell, and is not for {what}", where=self.name, hint=hint)
         return self._way
 
     def _revealed(self) -> bytes:
@@ -220,7 +230,7 @@ class SshTransport:
 
     def _learn(self, said: str, *, finished: bool) -> None:
         way, _space, python = said.partition(" ")
-        if way in (Way.ROOT, Way.SUDO):
+        if way in (Way.ROOT, Way.SUDO, Way.GATE):
             self._python = python
             self._way = Way(way) if finished else Way.FIRST
 
@@ -261,6 +271,11 @@ class SshTransport:
             answers.ready.wait(PATIENCE)
             if answers.words != [""]:
                 return
+        if self._way is Way.GATE:
+            yield as_line(request)
+            yield from body()
+            answers.over.wait()
+            return
         if body is not tuple:
             yield program(whole=True) + as_line(request)
             yield from body()

@@ -25,6 +25,10 @@ class Transport(Protocol):
     name: str
     remote: bool  # on another machine, where process ids of this one mean nothing
 
+    @property
+    def gate(self) -> bool:
+        """Is it reached by a deploy key, which may change one site and nothing else? Known once something was asked."""
+
     def run(self, command: Command, progress: Progress | None = None) -> Result:
         """Run one command; `progress` gets each line of output as it appears."""
 

@@ -13,9 +13,10 @@ from typing import Any
 
 from nuages.errors import ProjectError, TopologyError
 from nuages.topology import environments, servers
+from nuages.topology.access import DEPLOY_KEY, with_deploy_key
 from nuages.topology.backups import backups_of
 from nuages.topology.model import Health, Migrations, Services, Silence, Tls, Topology
-from nuages.topology.pipeline import hooks_of, notify_of, pipeline_of
+from nuages.topology.pipeline import errors_of, hooks_of, notify_of, pipeline_of
 from nuages.topology.scrub import scrub_of
 
 
@@ -70,7 +71,9 @@ def load_topology(root: Path, environment: str = "", tree: Path | None = None) -
     try:
         topology = replace(load_text(root, path.read_text(encoding="utf-8"), environment), tree=tree)
         lab = os.environ.get(REHEARSAL)
-        return servers.rehearsed(topology, lab) if lab and topology.remote else topology
+        topology = servers.rehearsed(topology, lab) if lab and topology.remote else topology
+        key = os.environ.get(DEPLOY_KEY)
+        return with_deploy_key(topology, key) if key and topology.remote else topology
     except UnicodeDecodeError as error:
         raise TopologyError(f"not valid TOML: {error}", where=FILE) from error
 
@@ -120,6 +123,7 @@ def _topology(root: Path, text: Mapping[str, Any], environment: str) -> Topology
         pipeline=pipeline_of(get["pipeline"]),
         hooks=hooks_of(get["hooks"]),
         notify=notify_of(get["notify"]),
+        errors=errors_of(get["errors"]),
         silenced=tuple(Silence(k, v) for k, v in get["checks"].get("silence", {}).items()),
         overrides=dict(get["settings"]),
         scrub=scrub_of(get["scrub"]),

@@ -1,0 +1,1 @@
+"""Programs on a server: the gate that a deploy key reaches, and nothing else. Stdlib only; shipped as files."""
