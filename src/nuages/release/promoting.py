@@ -6,7 +6,6 @@ this machine, named by its digest like every piece.
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
 import tempfile
@@ -26,10 +25,9 @@ from nuages.release.writable import fill_command
 
 
 MANIFEST = "manifest.json"
-# Their wheels are read from the list that lies in the environment. Lines, since output comes by lines.
 PACK = """\
 set -e; cd "$1"; { printf '%s\\0' "releases/$2" "venvs/$3/nuages-wheels" "venvs/$3/nuages-complete"
-sed 's|^|venvs/.wheels/|' "venvs/$3/nuages-wheels" | tr '\\n' '\\0'; } | tar -cz --null -T - | base64 -w 65536
+sed 's|^|venvs/.wheels/|' "venvs/$3/nuages-wheels" | tr '\\n' '\\0'; } | tar -cz --null -T - -f "$4/archive"
 """
 
 
@@ -118,7 +116,7 @@ def _travel(origin: Origin, host: Transport, layout: Layout, folder: Layout, pro
     """Through this machine, and not kept here."""
     progress(f"bringing {origin.build.id} from {origin.host.name} to {host.name}")
     with tempfile.TemporaryDirectory(prefix="nuages-promoting-") as scratch:
-        archive = _packed(origin, Path(scratch))
+        archive = _packed(origin, Path(scratch), progress)
         host.ship({archive.name: archive}, str(layout / "store"), progress)
         digest = archive.name
     piece = str(piece_path(layout / "store", digest))
@@ -131,15 +129,15 @@ def _travel(origin: Origin, host: Transport, layout: Layout, folder: Layout, pro
     ]
 
 
-def _packed(origin: Origin, scratch: Path) -> Path:
-    command = Command(("sh", "-c", PACK, "sh", str(origin.layout.dir), origin.build.id, origin.venv), timeout=LONGEST)
-    partial, seen = scratch / "archive", hashlib.sha256()
-    with partial.open("wb") as file:
-        for line in origin.host.check(command).stdout.splitlines():
-            data = base64.b64decode(line)
-            seen.update(data)
-            file.write(data)
-    return partial.rename(scratch / seen.hexdigest())
+def _packed(origin: Origin, scratch: Path, progress: Progress) -> Path:
+    partial = scratch / "archive"
+    with origin.host.scratch({}) as folder:
+        words = (str(origin.layout.dir), origin.build.id, origin.venv, folder)
+        origin.host.check(Command(("sh", "-c", PACK, "sh", *words), timeout=LONGEST))
+        origin.host.fetch(f"{folder}/archive", partial, progress)
+    with partial.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return partial.rename(scratch / digest)
 
 
 def policy_there(policy: Mapping[str, Any], old: Layout, new: Layout) -> dict[str, Any]:
