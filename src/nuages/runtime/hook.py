@@ -189,9 +189,10 @@ def lay_over(module, finder):
     holder.mark(MARKER, RECORD["marker"])
     write_back(before, result.values, finder.companions)
     adapters.push_to_django(module.__name__, result.values)
-    from . import errors
+    from . import errors, recording
 
     errors.connect()
+    recording.connect(finder.policy)
 
 
 def write_back(before, values, companions):

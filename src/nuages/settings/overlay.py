@@ -14,6 +14,7 @@ from nuages.topology.model import Topology
 
 VERSION = 1
 PHASES = ("serve", "build", "probe")
+MESSAGES, LEAST_MESSAGES = 10, 2  # of errors, an hour
 
 
 def make_policy(
@@ -66,6 +67,11 @@ def make_policy(
         "leave": list(topology.leave),
         "log_format": topology.log_format,
         "health": {"path": topology.health.path, "expect": topology.health.expect},
+        "errors": {
+            "mail": list(topology.errors.mail),
+            "webhook": topology.errors.webhook,
+            "most": max(LEAST_MESSAGES, MESSAGES // max(1, len(topology.hosts))),  # of each host: they don't speak to each other
+        },
         "drain": topology.drain,
         "workers": workers,
         "threads": threads,

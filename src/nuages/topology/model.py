@@ -145,6 +145,14 @@ class Notify:
 
 
 @dataclass(frozen=True)
+class Errors:
+    """Who hears of errors: addresses (none: the project's ADMINS), and the name of a variable that holds a webhook's address."""
+
+    mail: tuple[str, ...] = ()
+    webhook: str = ""
+
+
+@dataclass(frozen=True)
 class Topology:
     """The declared shape of one site. `root` is the folder of the project (where nuages.toml is or would be)."""
 
@@ -181,6 +189,7 @@ class Topology:
     pipeline: Pipeline = Pipeline()
     hooks: Hooks = Hooks()
     notify: Notify = Notify()
+    errors: Errors = Errors()
     silenced: tuple[Silence, ...] = ()
     scrub: Scrub = Scrub()
     overrides: Mapping[str, Any] = field(default_factory=dict)  # [settings]: written over everything of ours

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from nuages.errors import TopologyError
-from nuages.topology.model import Hooks, Notify, Pipeline, Smoke
+from nuages.topology.model import Errors, Hooks, Notify, Pipeline, Smoke, Topology
 
 
 SKIPPABLE = ("tests", "audit", "smoke", "hooks", "notify")
@@ -19,13 +19,13 @@ STATUSES = re.compile(r"[1-5](\d\d|xx)(,[1-5](\d\d|xx))*$")
 
 
 def pipeline_of(table: Mapping[str, Any]) -> Pipeline:
-    questions = {
-        name: tuple(smoke_of(line, f"pipeline.{name}.{index}") for index, line in enumerate(table.get(name, [])))
-        for name in ("smoke", "smoke_live")
-    }
-    pipeline = replace(Pipeline(**{k: v for k, v in table.items() if k not in questions}), **questions)
-    _words(pipeline.tests, "pipeline.tests")
-    return pipeline
+    plain = Pipeline(**{k: v for k, v in table.items() if not k.startswith("smoke")})
+    _words(plain.tests, "pipeline.tests")
+    return replace(plain, smoke=_questions(table, "smoke"), smoke_live=_questions(table, "smoke_live"))
+
+
+def _questions(table: Mapping[str, Any], name: str) -> tuple[Smoke, ...]:
+    return tuple(smoke_of(line, f"pipeline.{name}.{index}") for index, line in enumerate(table.get(name, [])))
 
 
 def smoke_of(line: str, where: str) -> Smoke:
@@ -72,3 +72,24 @@ def notify_of(table: Mapping[str, Any]) -> Notify:
         if occasion not in OCCASIONS:
             raise TopologyError(f"there is no {occasion!r}", where=f"notify.on.{index}", hint="one of: " + ", ".join(OCCASIONS))
     return notify
+
+
+def errors_of(table: Mapping[str, Any]) -> Errors:
+    errors = Errors(tuple(table.get("mail", ())), table.get("webhook", ""))
+    for index, address in enumerate(errors.mail):
+        if not re.fullmatch(r"[^@\s]+@[^@\s]+", address):
+            raise TopologyError(f"{address!r} is no address", where=f"errors.mail.{index}", hint='mail = ["ada@shop.example"]')
+    if errors.webhook and not re.fullmatch(VARIABLE, errors.webhook):
+        hint = 'the name of a variable that holds it: `nuages config set ERRORS_WEBHOOK=https://...`, then webhook = "ERRORS_WEBHOOK"'
+        raise TopologyError("an address of a webhook is a secret, and this file is none", where="errors.webhook", hint=hint)
+    return errors
+
+
+def without(topology: Topology, skip: tuple[str, ...]) -> Topology:
+    """For one deploy: `--skip tests,smoke`."""
+    changes: dict[str, Any] = {"tests": {"tests": ""}, "audit": {"audit": False}, "smoke": {"smoke": (), "smoke_live": ()}}
+    pipeline = topology.pipeline
+    for name in skip:
+        pipeline = replace(pipeline, **changes.get(name, {}))
+    hooks = Hooks() if "hooks" in skip else topology.hooks
+    return replace(topology, pipeline=pipeline, hooks=hooks, notify=Notify() if "notify" in skip else topology.notify)

@@ -68,7 +68,7 @@ def test_what_may_lock_us_out_is_under_guard():
 def test_the_site_s_account_owns_no_code_and_no_secret():
     (site,) = named("site")
     owned = {directory.path for directory in site.directories if directory.owner == "shop"}
-    assert owned == {f"/srv/shop/shared/{name}" for name in ("media", "data", "files", "home")}
+    assert owned == {"/srv/shop/errors", *(f"/srv/shop/shared/{name}" for name in ("media", "data", "files", "home"))}
 
 
 def test_no_folder_of_the_site_is_writable_by_others():

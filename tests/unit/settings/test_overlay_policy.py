@@ -11,7 +11,7 @@ from nuages.topology.model import Tls, Topology
 
 KEYS = {
     "version", "site", "number", "build", "phase", "settings_module", "project", "manage_dir", "domains", "port", "bind", "tls", "trusted_proxies", "wsgi", "asgi", "interface",
-    "static_root", "static_serve", "media_root", "data_dir", "overrides", "leave", "log_format", "health", "drain", "workers", "threads", "generated_names",
+    "static_root", "static_serve", "media_root", "data_dir", "overrides", "leave", "log_format", "health", "drain", "errors", "workers", "threads", "generated_names",
 }  # fmt: skip
 CHANGES = (
     {"setting": "DEBUG", "old": "True", "new": "False", "reason": "safer"},

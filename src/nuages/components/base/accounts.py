@@ -55,6 +55,7 @@ def describe_site(placement: Placement) -> Description:
             Directory(str(layout.logs), 0o750, *code),
             Directory(str(layout / "run"), 0o711),
             Directory(str(layout / "run" / "generations"), 0o711),
+            Directory(str(layout / "errors"), 0o700, *own),
             Directory(str(layout / "shared"), 0o751),
             Directory(str(layout.shared("static")), 0o755),
             Directory(str(layout.shared("media")), 0o2750, account, "www-data"),

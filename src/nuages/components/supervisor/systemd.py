@@ -169,10 +169,14 @@ def _render(placement: Placement, template: str, **values: Any) -> str:
         account=topology.account,
         slice=slice_of(topology.name),
         home=home,
-        writable=[str(placement.layout.shared(part)) for part in ("media", "data", "files")] + ([home] if home != "/tmp" else []),  # noqa: S108
+        writable=[*_written(placement), *([home] if home != "/tmp" else [])],  # noqa: S108
         sandbox=directives(topology.relax),
         **values,
     )
+
+
+def _written(placement: Placement) -> list[str]:
+    return [*(str(placement.layout.shared(part)) for part in ("media", "data", "files")), f"-{placement.layout / 'errors'}"]
 
 
 def _slice(placement: Placement) -> str:
