@@ -199,7 +199,7 @@ class Topology:
     tree: Path | None = None  # a checkout of one commit, to be built in place of what lies in `root`
     hosts: tuple[Host, ...] = ()  # none: this machine, without root
     services: Services = Services()
-    backups: Backups = Backups()
+    backups: Backups = field(default_factory=Backups)
     cron: tuple[Cron, ...] = ()
     accept: tuple[str, ...] = ()  # host-wide changes agreed to on a server that serves others
     relax: tuple[str, ...] = ()  # named relaxations of the sandbox: jit, node, chrome, home, network-admin
