@@ -21,17 +21,13 @@ OUTPUT = 400  # lines kept
 Work = Callable[[Console], None]
 
 
-class Declined(NuagesError):  # noqa: N818 - nothing went wrong
-    """Nobody wanted the plan, or nobody said so in time."""
-
-
 class Job:
     """One change under way: a Console for the engine, and a JSON object for the page, told anew with each event."""
 
     def __init__(self, what: str, board: Board) -> None:
         self.id, self.board = secrets.token_hex(4), board
         self.word = threading.Event()
-        self.agreement = False
+        self.agreement, self.declined = False, ""
         self.guard = threading.Lock()
         self.facts: dict[str, Any] = {
             "id": self.id, "what": what, "state": "preparing", "began": time.time(), "ended": 0.0, "line": "", "steps": [],
@@ -65,16 +61,18 @@ class Job:
 
     def agreed(self, plan: Plan) -> bool:
         """Asked under the site's lock, so that what was shown is what is done."""
-        if plan.empty:
-            return True
+        if plan.empty or self.declined:
+            return plan.empty
         self.word.clear()
         self.tell(state="asking", until=time.time() + PATIENCE)
-        if not self.word.wait(PATIENCE):
-            raise Declined(f"nobody answered within {PATIENCE / 60:.0f} minutes; nothing was changed")
-        if not self.agreement:
-            raise Declined("not applied; nothing was changed")
-        self.tell(state="applying", until=0.0)
-        return True
+        in_time = self.word.wait(PATIENCE)
+        if in_time and self.agreement:
+            self.tell(state="applying", until=0.0)
+            return True
+        self.declined = (
+            "nothing was changed" if in_time else f"nobody answered within {PATIENCE / 60:.0f} minutes; nothing was changed"
+        )
+        return False
 
     def step(self, event: dict[str, Any]) -> None:
         if event["event"] == "output":
@@ -142,20 +140,19 @@ class Jobs:
         state, error = "done", None
         try:
             work(job)
-        except Declined as declined:
-            state, error = "declined", {"what": declined.what, "where": "", "hint": "", "detail": ""}
         except NuagesError as failed:
             state = "failed"
-            error = {"what": failed.what, "where": failed.where, "hint": failed.hint, "detail": failed.detail}
+            error = _error(failed.what, failed.where, failed.hint, failed.detail)
         except Exception as failed:  # noqa: BLE001 - a thread's traceback would be seen by nobody
             state = "failed"
-            error = {
-                "what": f"{type(failed).__name__}: {failed}",
-                "where": "",
-                "hint": "the terminal of nuages -v dashboard tells more",
-                "detail": "",
-            }
+            error = _error(f"{type(failed).__name__}: {failed}")
         if state == "done" and not job.facts["steps"]:
             state = "nothing"
+        if job.declined:
+            state, error = "declined", _error(job.declined)
         job.tell(state=state, error=error, ended=time.time(), until=0.0, line="")
         self.look()
+
+
+def _error(what: str, where: str = "", hint: str = "", detail: str = "") -> dict[str, str]:
+    return {"what": what, "where": where, "hint": hint, "detail": detail}

@@ -7,6 +7,9 @@ const state = { facts: null, job: null, readonly: true, key: "", drawn: {}, open
 const KEY = "nuages-key";
 const OLD = 60; // seconds after which what is shown is called old
 const LINES = 1500;
+const CLOSED = "nuages-closed"; // the change whose panel was closed in this tab
+const STALE = 600; // seconds after which one that has ended is no news to who comes now
+const RECENT = 12; // changes in the list before the older ones
 
 function h(tag, attributes, ...children) {
   const made = document.createElement(tag);
@@ -227,15 +230,21 @@ function drawReleases(facts) {
   const list = facts.releases || [];
   if (!list.length) { $("releases").replaceChildren(h("p", { class: "soft" }, "None yet.")); return; }
   $("releases").replaceChildren(...list.map((release) => fold(`release ${release.number}`,
-    [h("strong", {}, `v${release.number}`), release.live && h("span", { class: "tag live" }, "live"), h("span", {}, release.why || source(release)), h("span", { class: "when" }, when(release.at))],
+    [h("strong", {}, `v${release.number}`), release.live && h("span", { class: "tag live" }, "live"), h("span", {}, subject(release)), h("span", { class: "when" }, when(release.at))],
     [...diff(release), !release.live && !state.readonly && h("div", {}, h("button", { type: "button", class: "small", disabled: busy, onclick: () => ask({ what: "rollback", number: release.number }) }, `Roll back to v${release.number}`))])));
+}
+
+function subject(release) {
+  const { commits, back } = release.diff;
+  if (!commits.length || back) return release.why || source(release);
+  return commits[0].subject + (commits.length > 1 ? ` and ${commits.length - 1} more` : "");
 }
 
 function diff(release) {
   const { commits, config, migrations, range, from, back, same_build: same } = release.diff;
   const list = (words, items) => items.length ? h("div", {}, h("p", { class: "soft" }, words), h("ul", { class: "mono" }, items.map((item) => h("li", {}, item)))) : "";
   return [
-    pairs(["code", h("span", { class: "mono" }, source(release), range && ` (${range})`)], ["by", release.by], ["configuration", `v${release.config}`], ["build", h("span", { class: "mono" }, release.build)]),
+    pairs(["code", h("span", { class: "mono" }, source(release), range && ` (${range})`)], ["why", release.why], ["by", release.by], ["configuration", `v${release.config}`], ["build", h("span", { class: "mono" }, release.build)]),
     commits.length ? h("div", {}, h("p", { class: "soft" }, back ? `taken back since v${from}` : from ? `${count(commits.length, "commit")} since v${from}` : "commit"),
       h("ul", { class: "commits" }, commits.map((one) => h("li", {}, h("code", {}, one.id), h("span", {}, one.subject, h("span", { class: "soft" }, ` ${one.author}`)))))) : "",
     list(`configuration, against v${from}`, config), list("migrations", migrations),
@@ -261,11 +270,13 @@ function drawDeploys(facts) {
   const list = facts.deploys || [];
   const many = facts.hosts.length > 1;
   if (!list.length) { $("deploys").replaceChildren(h("p", { class: "soft" }, "Nothing has been done yet.")); return; }
-  $("deploys").replaceChildren(...list.slice(0, 30).map((one) => fold(`deploy ${one.id}`,
+  const entry = (one) => fold(`deploy ${one.id}`,
     [h("strong", {}, one.what || "deploy"), one.release ? h("span", {}, `v${one.release}`) : "", one.state !== "done" && h("span", { class: `tag ${one.state}` }, one.state),
       h("span", { class: "soft" }, one.who), h("span", { class: "when" }, when(one.at))],
     [pairs(["by", `${one.who}${one.machine ? ` on ${one.machine}` : ""}`], ["at", new Date(one.at).toLocaleString()], ["took", one.seconds ? ago(one.seconds) : ""], ["reason", one.reason], ["outcome", one.outcome]),
-      one.steps.length ? steps(one.steps, many) : h("p", { class: "soft" }, "It ended before its first step.")])));
+      one.steps.length ? steps(one.steps, many) : h("p", { class: "soft" }, "It ended before its first step.")]);
+  const older = list.slice(RECENT);
+  $("deploys").replaceChildren(...list.slice(0, RECENT).map(entry), older.length ? fold("deploys older", [h("span", { class: "soft" }, count(older.length, "older one"))], older.map(entry)) : "");
 }
 
 function drawConfig(facts) {
@@ -311,7 +322,7 @@ function failure(job) {
 }
 
 function question(job, typed) {
-  if (job.ended) return h("div", { class: "actions" }, h("button", { type: "button", onclick: () => { state.job = null; state.dismissed = job.id; draw(); $("main").focus(); } }, "Close"));
+  if (job.ended) return h("div", { class: "actions" }, h("button", { type: "button", onclick: () => { state.job = null; sessionStorage.setItem(CLOSED, job.id); draw(); $("main").focus(); } }, "Close"));
   if (job.state !== "asking") return "";
   const name = job.protected ? h("input", { id: "job-name", autocomplete: "off", spellcheck: "false", value: typed }) : null;
   return h("form", { onsubmit: (event) => { event.preventDefault(); reply(job, true, name ? name.value : ""); } },
@@ -353,7 +364,7 @@ function tell(words) {
 
 function onJob(job) {
   const before = state.job;
-  if (job && job.id === state.dismissed) job = null;
+  if (job && job.ended && (job.id === sessionStorage.getItem(CLOSED) || Date.now() / 1000 - job.ended > STALE)) job = null;
   state.job = job;
   draw();
   if (!job || (before && before.id === job.id && before.state === job.state)) return;
