@@ -16,7 +16,7 @@ VERBS = {
     "Start": ("create", "git", "init", "inspect", "check", "test", "settings", "plan", "up", "deploy"),
     "Run": ("status", "dashboard", "open", "logs", "ps", "scale", "restart", "maintenance", "start", "down", "destroy"),
     "Change": ("config", "releases", "rollback", "promote", "drift", "certs", "access", "lock", "audit", "eject"),
-    "Data": ("db",),
+    "Data": ("backup", "db"),
     "Inside": ("run", "manage", "shell", "dbshell"),
     "Nuages": ("lab", "doctor", "completion"),
 }

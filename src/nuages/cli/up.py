@@ -105,6 +105,10 @@ def perform(wish: Wish, console: Terminal, what: str, site: Site, *, as_json: bo
         if not plan.empty and not site.topology.remote and status_of(address, "/") == NOT_FOUND:
             admin = "; its admin is at /admin/" if status_of(address, "/admin/login/") == OK else ""
             click.echo(click.style(f"the project has no page at /, so that address answers 404{admin}", dim=True))
+    if address and not plan.empty:
+        from nuages.cli.backup_key import after_deploy
+
+        after_deploy(site, quiet=as_json)
 
 
 OK, NOT_FOUND = 200, 404

@@ -23,6 +23,7 @@ from nuages.errors import DataError
 from nuages.hosts.command import Command
 from nuages.hosts.transport import Progress, Transport
 from nuages.release.layout import Layout, site_layout
+from nuages.secret import Secret
 from nuages.topology.model import Topology
 
 
@@ -72,11 +73,18 @@ class Hand:
             **words,
         }
         python = "python3" if place.host.remote else sys.executable
-        return python, "-I", "-S", f"{self.folder}/{program}", json.dumps(wish)
+        return python, "-I", "-S", "-B", f"{self.folder}/{program}", json.dumps(wish)
 
     def ask(self, verb: str, progress: Progress | None = None, **words: Any) -> dict[str, Any]:
         """A verb that changes nothing of the site. Raises DataError with what the program says."""
-        result = self.place.host.run(Command(self.argv(verb, **words), timeout=LONG), lambda line: _tell(line, progress))
+        return self._heard(verb, Command(self.argv(verb, **words), timeout=LONG), progress)
+
+    def ask_saying(self, verb: str, said: Secret, **words: Any) -> dict[str, Any]:
+        """The same, for verbs that read a line of secrets from standard input."""
+        return self._heard(verb, Command(self.argv(verb, **words), stdin=said, timeout=LONG), None)
+
+    def _heard(self, verb: str, command: Command, progress: Progress | None) -> dict[str, Any]:
+        result = self.place.host.run(command, lambda line: _tell(line, progress))
         said = _last_object(result.stdout)
         if said is None or not result.ok:
             said = said or {"error": f"{verb} ended with {result.status}", "detail": result.tail(8)}

@@ -97,5 +97,5 @@ def _key(topology: Topology, words: Mapping[str, Any]) -> Action:
         key=f"backup-key-{topology.name}-{kind}",
         what="a key that backups are encrypted with",
         why="kept off the server too: nuages backup key",
-        command=Command((words["python"], "-I", "-S", words["program"], wish), timeout=60),
+        command=Command((words["python"], "-I", "-S", "-B", words["program"], wish), timeout=60),
     )
