@@ -103,6 +103,7 @@ def load():
     sys.modules["agent"] = agent = type(sys)("agent")
     vars(agent).update(SOURCES={name: sources[name] for name in AGENT}, __name__="agent")
     exec(marshal.loads(sources["agent.py"]), vars(agent))  # noqa: S102, S302 - of a file that root alone may write
+    agent.known(agent.READS, "receive")  # loads agent_server, of which ours import
     for name in PARTS:
         module = sys.modules[name[:-3]] = type(sys)(name[:-3])
         vars(module).update(__name__=name[:-3], __file__=os.path.join(HERE, name))
