@@ -17,6 +17,7 @@ from nuages.engine.judge import judge_migrations
 from nuages.engine.lock import lock_and_read
 from nuages.engine.model import Plan
 from nuages.engine.observe import asked_of_all, is_as_before, seats, seats_again
+from nuages.engine.pipeline import Line, pipeline
 from nuages.engine.plan import make_plans
 from nuages.engine.prepare import prepare
 from nuages.engine.readying import given_certificates, look_around, refuse_occupied, settle_topology
@@ -24,6 +25,7 @@ from nuages.engine.request import Console, Request
 from nuages.engine.resting import at_rest
 from nuages.engine.rollout import roll_out
 from nuages.engine.shipping import ship
+from nuages.errors import UnconfirmedError
 from nuages.hosts import reach
 from nuages.release.layout import site_layout
 from nuages.settings.configuration import load_configuration
@@ -35,13 +37,19 @@ def deploy(request: Request, console: Console) -> Plan:
 
     Raises a NuagesError of the stage that failed; what was live still serves.
     """
-    plan = go(request, console)
-    if plan.first and not request.only_plan:  # an authority has answered meanwhile: https or not, the site goes live now
-        plan = go(replace(request, asked=True), console)
+    with pipeline(request, console) as line:
+        try:
+            plan = go(request, console, line)
+            if plan.first and not request.only_plan:  # an authority has answered meanwhile: https or not, the site goes live
+                plan = go(replace(request, asked=True), console, line)
+        except UnconfirmedError as error:  # it has the traffic, and does not answer as it should
+            with line.way_back(error) as back:
+                go(back.request, console, back)
+            raise
     return plan
 
 
-def go(request: Request, console: Console) -> Plan:
+def go(request: Request, console: Console, line: Line) -> Plan:
     declared = request.adjust(load_topology(request.root, request.environment, tree=request.tree))
     with reach(declared, accept_new=request.accept_new) as hosts:
         layout = site_layout(declared)
@@ -51,6 +59,7 @@ def go(request: Request, console: Console) -> Plan:
         given = given_certificates(topology, hosts.here, console)
         config = request.change(load_configuration(sites[0].live.config))
         work = work_on(topology, sites[0].live, config, hosts.here, console.progress)
+        line.begins(work)
         prepared = prepare(request, work, hosts.lead, console)
         builds = ship(prepared, work, sites)
         resting = at_rest(topology, sites, builds, config, prepared.policy, given, request)
@@ -65,9 +74,11 @@ def go(request: Request, console: Console) -> Plan:
                 desired = compose_all(topology, sites, builds, config, prepared.policy, token, request.signature(), given)
                 around = look_around(desired, sites)
                 judgements = judge_migrations(desired[0], sites[0].live, hosts.lead, console.progress, force=not request.check)
-                plan = roll_out(make_plans(desired, sites, judgements, around, request), topology)
+                plan = line.planned(roll_out(make_plans(desired, sites, judgements, around, request), topology))
                 console.plan(plan)
-                if not request.only_plan and console.agreed(plan):
-                    apply(plan, sites, token, console.step)
+                if not request.only_plan and (request.agreed or console.agreed(plan)):
+                    line.starts()
+                    apply(plan, sites, token, console.step, line.hook)
+                    line.ends(plan)
                 return plan
-    return go(request, console)  # somebody else's deploy came in between: what was prepared here is of yesterday
+    return go(request, console, line)  # somebody else's deploy came in between: what was prepared here is of yesterday

@@ -15,7 +15,7 @@ from nuages.errors import NuagesError
 VERBS = {
     "Start": ("create", "git", "init", "inspect", "check", "test", "settings", "plan", "up", "deploy"),
     "Run": ("status", "dashboard", "open", "logs", "ps", "scale", "restart", "maintenance", "start", "down", "destroy"),
-    "Change": ("config", "releases", "rollback", "promote", "drift", "certs", "access", "lock", "audit", "eject"),
+    "Change": ("config", "releases", "rollback", "promote", "notify", "drift", "certs", "access", "lock", "audit", "eject"),
     "Data": ("backup", "db"),
     "Inside": ("run", "manage", "shell", "dbshell"),
     "Nuages": ("lab", "doctor", "completion"),

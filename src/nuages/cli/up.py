@@ -14,6 +14,8 @@ from nuages.cli.console import Terminal
 from nuages.cli.site import Site, json_option, path_argument, root_of, site_at, terminal, url_at
 from nuages.deploy import deploy
 from nuages.engine.request import Request
+from nuages.errors import UsageError
+from nuages.topology.pipeline import SKIPPABLE
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,14 @@ class Wish:
     check: bool
     adopt: bool
     more: dict[str, Any] = field(default_factory=dict)  # of the Request: why, wait, accept_new
+
+
+def steps(_ctx: click.Context, _option: click.Parameter, said: str | None) -> tuple[str, ...]:
+    names = tuple(part.strip() for part in (said or "").split(",") if part.strip())
+    for name in names:
+        if name not in SKIPPABLE:
+            raise UsageError(f"there is no step called {name!r} to skip", hint="one or more of: " + ",".join(SKIPPABLE))
+    return names
 
 
 def deploy_options(function: Any) -> Any:
@@ -41,6 +51,8 @@ def deploy_options(function: Any) -> Any:
         click.option("-m", "--message", "why", metavar="TEXT", default="", help="Why; told by releases, lock and audit."),
         click.option("--wait-lock", "wait", metavar="SECONDS", type=float, default=0.0, help="Wait so long for another deploy."),
         click.option("--accept-new-host-keys", "accept_new", is_flag=True, help="Of servers that ssh does not know yet."),
+        click.option("--skip", metavar="STEPS", callback=steps, help=f"Leave out, this time: {', '.join(SKIPPABLE)}."),
+        click.option("--rerun-tests", is_flag=True, help="Also where the same files and packages have passed."),
         click.option("--accept", metavar="ID", multiple=True, help="Agree to a change that the plan names, this time."),
         json_option,
     ]

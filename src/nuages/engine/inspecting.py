@@ -12,7 +12,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -232,10 +232,16 @@ def policy_of(
         "maintenance_file": str(layout.maintenance),
         "selectors": dict(files.selectors),
         "build_commands": list(topology.build),
+        "smoke": smoke_of(topology),
         **services_of(topology),
         **sizes_of(topology),
     }
     return {**policy, **more}
+
+
+def smoke_of(topology: Topology) -> list[dict[str, str]]:
+    """What a release is asked besides its health, before it gets any traffic."""
+    return [asdict(question) for question in topology.pipeline.smoke]
 
 
 def services_of(topology: Topology) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from nuages.engine import plan_database as database
 from nuages.engine import plan_site as disk
 from nuages.engine.model import PAGE, Desired, Live, Plan, Seat, Step, Surroundings
 from nuages.engine.ops import link, perform, remove, step, write
+from nuages.engine.plan_confirm import questions
 from nuages.engine.request import Request
 from nuages.migrations.model import Judgement
 
@@ -52,7 +53,8 @@ def on_host(plan: Plan, name: str) -> Plan:
     def named(steps: tuple[Step, ...]) -> tuple[Step, ...]:
         return tuple(replace(each, host=name) for each in steps)
 
-    return replace(plan, ready=named(plan.ready), switch=named(plan.switch), settle=named(plan.settle))
+    parts = {part: named(getattr(plan, part)) for part in ("ready", "switch", "confirm", "settle")}
+    return replace(plan, **parts)  # type: ignore[arg-type]
 
 
 def _plan(desired: Desired, live: Live, judgements: tuple[Judgement, ...], ready: tuple[Step, ...], *, force: bool) -> Plan:
@@ -76,7 +78,8 @@ def _plan(desired: Desired, live: Live, judgements: tuple[Judgement, ...], ready
         steps += _phase("switch", [_maintenance(desired, on=False)])
     steps += _phase("switch", _page_left(desired, live))
     settle = tuple(_settle(desired, live, judgements))
-    return Plan(tuple(steps), settle, judgements=judgements, facts=facts, ready=ready)
+    confirm = tuple(questions(desired, live))
+    return Plan(tuple(steps), settle, judgements=judgements, facts=facts, ready=ready, confirm=confirm)
 
 
 def _phase(name: str, steps: Iterable[Step]) -> list[Step]:

@@ -19,6 +19,7 @@ from nuages.engine.inspecting import (
     server_lock,
     services_of,
     sizes_of,
+    smoke_of,
     trusted_proxies,
 )
 from nuages.engine.model import Live
@@ -59,7 +60,11 @@ def prepare(request: Request, work: Work, lead: Transport, console: Console) -> 
     for note in notes_of(inspected) if inspected.fresh else ():
         console.note(note)
     known = _is_built(work, inspected)
-    if request.check and not known:
+    if topology.pipeline.tests:
+        from nuages.engine.project_tests import pass_tests
+
+        pass_tests(request, work, inspected, console)
+    if request.check and topology.pipeline.audit and not known:
         console.progress("checking")
         findings = audit(inspected, topology, live, here, deep=False)
         console.findings(findings)
@@ -112,7 +117,8 @@ def _from_release(request: Request, topology: Topology, live: Live, lead: Transp
     if not found["environment"][environment]:
         hint = f"`nuages {'deploy' if topology.remote else 'up'}` builds it again from the project"
         raise ReleaseError(f"the environment of v{number} is gone", where=build.manifest["environment"], hint=hint)
-    return Prepared(build, {**found["policy"], **_today(topology, live)})
+    smoke = {} if request.number else {"smoke": smoke_of(topology)}  # an older one may not know of today's questions
+    return Prepared(build, {**found["policy"], **_today(topology, live), **smoke})
 
 
 def _promoted(request: Request, topology: Topology, live: Live, lead: Transport) -> Prepared:
@@ -174,7 +180,7 @@ def _build_id(work: Work, inspected: Inspected) -> str:
         "overrides": topology.overrides,
         "processes": [(p.name, p.command) for p in project.processes],
     }
-    choices |= {"static": "not collected"} if is_on(work.config.env, DISABLE) else {}
+    choices |= {"static": "not collected"} if is_on(work.config.env, DISABLE) or not topology.pipeline.static else {}
     return build_id(inspected.source, environment, choices)
 
 
@@ -205,6 +211,7 @@ def _build(work: Work, inspected: Inspected) -> Prepared:
     environ = {
         **project.files.selectors,
         **_placeholders(work.config, tuple(generated["SECRET_KEY"])),
+        **({} if work.topology.pipeline.static else {DISABLE: "1"}),
     }
     there = lock_for(work, project, live.machine)[1].python if work.topology.remote else project.environment.python
     bytecode = _series(project.environment.python.version) == _series(there.version)

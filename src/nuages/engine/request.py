@@ -14,6 +14,7 @@ from nuages.engine.model import Plan, Signature
 from nuages.settings.configuration import Configuration
 from nuages.settings.model import Finding
 from nuages.topology.model import Topology
+from nuages.topology.pipeline import without
 
 
 def unchanged(config: Configuration) -> Configuration:
@@ -43,10 +44,14 @@ class Request:
     wait: float = 0  # seconds, for a lock that somebody else holds
     accept_new: bool = False  # host keys that ssh does not know yet
     accept: tuple[str, ...] = ()  # besides those of nuages.toml, this time
+    skip: tuple[str, ...] = ()  # of the pipeline, this time: tests, audit, smoke, hooks, notify
+    rerun_tests: bool = False  # also where the same files have passed
+    agreed: bool = False  # the plan is not asked about: it takes back what was agreed to
     asked: bool = False  # the authority has been asked for a certificate; whatever it said, the site goes live now
 
     def adjust(self, topology: Topology) -> Topology:
-        return replace(topology, **self.overrides, accept=(*topology.accept, *self.accept))
+        asked = replace(topology, **self.overrides, accept=(*topology.accept, *self.accept))
+        return without(asked, self.skip) if self.skip else asked
 
     def signature(self) -> Signature:
         at = datetime.now(tz=UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -23,6 +23,7 @@ def roll_out(plans: Sequence[Plan], topology: Topology) -> Plan:
         lead,
         ready=tuple(step for plan in plans for step in plan.ready),
         switch=tuple(step for phase in PHASES for step in every if step.phase == phase),
+        confirm=tuple(step for plan in plans for step in plan.confirm),
         settle=tuple(step for plan in plans for step in plan.settle),
         reason=lead.reason if not behind else "",
         first=any(plan.first for plan in plans),

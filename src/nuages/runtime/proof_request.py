@@ -11,12 +11,46 @@ from nuages_runtime.proof import report, report_exception
 
 
 REDIRECTS = 5
+MOST = 1 << 20  # bytes of a page that are kept
 
 
 def prove(callable_, policy):
+    """The health question, then those of [pipeline] smoke, until one is not answered as it should be."""
+    answer = ask_health(callable_, policy)
+    for question in policy.get("smoke") or () if answer["ok"] else ():
+        answer = ask_question(callable_, policy, question)
+        if not answer["ok"]:
+            return answer
+    return answer
+
+
+def ask_health(callable_, policy):
     """Follow same-host redirects and judge the last answer."""
     health = policy.get("health") or {}
     path, expect = health.get("path") or "/", health.get("expect") or "2xx,3xx,401,403,404"
+    answer, status, url, heard, body = follow(callable_, policy, path)
+    if answer is not None:
+        return answer
+    if matches(status, expect):
+        return {"ok": True, "status": status}
+    return explain(status, url, expect, heard, body, policy)
+
+
+def ask_question(callable_, policy, question):
+    """A status that is expected counts at once, a redirect too; else redirects are followed."""
+    path, expect, text = question["path"], question["expect"], question["contains"]
+    answer, status, url, heard, body = follow(callable_, policy, path, expect)
+    if answer is None and not matches(status, expect):
+        answer = explain(status, url, expect, heard, body, policy)
+    elif answer is None and text and text not in body.decode("utf-8", "replace"):
+        answer = report("smoke", ["GET %s answered %d, and its page does not hold %r" % (path, status, text)], status=status)
+    if answer is None:
+        return {"ok": True, "status": status}
+    return dict(answer, lines=["smoke test: " + line if i == 0 else line for i, line in enumerate(answer["lines"])])
+
+
+def follow(callable_, policy, path, enough=""):
+    """(a report, where it goes round in circles or to https; else None, and how the last answer was)."""
     host, scheme = public_host(policy), "https" if (policy.get("tls") or {}).get("enabled") else "http"
     url, seen = "%s://%s%s" % (scheme, host, path), []
     ask = ask_asgi if policy.get("interface") == "asgi" else ask_wsgi
@@ -24,17 +58,16 @@ def prove(callable_, policy):
         with Listening() as heard:
             status, headers, body = ask(callable_, url, host)
         target = urljoin(url, headers.get("location", "")) if 300 <= status < 400 and "location" in headers else None
-        if target is None or urlsplit(target).netloc != host:
-            break
+        if target is None or urlsplit(target).netloc != host or (enough and matches(status, enough)):
+            return None, status, url, heard, body
         if urlsplit(target).scheme == "https" and scheme == "http":
-            return report("https-redirect", ["GET %s is redirected to https, and this site has no TLS declared" % path])
+            said = "GET %s is redirected to https, and this site has no TLS declared" % path
+            return report("https-redirect", [said]), status, url, heard, body
         seen.append(url)
         if target in seen or len(seen) > REDIRECTS:
-            return report("redirect-loop", ["GET %s is redirected without end" % path, "at %s to %s" % (url, target)])
+            said = ["GET %s is redirected without end" % path, "at %s to %s" % (url, target)]
+            return report("redirect-loop", said), status, url, heard, body
         url = target
-    if matches(status, expect):
-        return {"ok": True, "status": status}
-    return explain(status, url, expect, heard, body, policy)
 
 
 def public_host(policy):
@@ -121,7 +154,7 @@ def ask_wsgi(application, url, host):
     try:
         body = b""
         for chunk in iterable:
-            if len(body) < 65536:
+            if len(body) < MOST:
                 body += chunk
             else:
                 break  # a page that streams for ever has begun to answer
@@ -217,7 +250,7 @@ async def _ask_asgi(application, parts, host):
             answer["status"] = message["status"]
             answer["headers"] = {k.decode("latin-1").lower(): v.decode("latin-1") for k, v in message.get("headers", ())}
         elif message["type"] == "http.response.body":
-            answer["body"] += message.get("body", b"")[:65536]
+            answer["body"] += message.get("body", b"")[: MOST if len(answer["body"]) < MOST else 0]
             if not message.get("more_body"):
                 done.set()
 

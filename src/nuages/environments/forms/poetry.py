@@ -26,7 +26,7 @@ def find(root: Path, folder: str, extras: tuple[str, ...]) -> Wishes | None:
     optional = {name for extra in extras for name in strings(table(poetry, "extras").get(extra))}
     for name, value in _dependencies(poetry):
         for each in value if isinstance(value, list) else [value]:
-            wishes = wishes.plus(_line(root, folder, name, each, optional))
+            wishes = wishes.plus(line(root, folder, name, each, optional))
     return wishes
 
 
@@ -57,7 +57,7 @@ def _indexes(poetry: dict[str, Any]) -> tuple[Secret, ...]:
     return tuple(Secret(url) for url in urls if url and not is_public(url))
 
 
-def _line(root: Path, folder: str, name: str, value: Any, optional: set[str]) -> Wishes:
+def line(root: Path, folder: str, name: str, value: Any, optional: set[str]) -> Wishes:
     if name == "python":
         return Wishes()
     if isinstance(value, str):

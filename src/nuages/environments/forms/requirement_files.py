@@ -65,7 +65,7 @@ def _first(root: Path, names: list[str]) -> Wishes | None:
 FILE = re.compile(r"requirements.*\.(txt|in|pip)$|.*requirements\.(txt|in|pip)$")
 
 
-def _candidates(root: Path, folder: str) -> list[str]:
+def candidates(root: Path, folder: str) -> list[str]:
     """Every file that may hold requirements, .txt before .in."""
     found = [relative(folder, name) for name in _names(root / folder) if FILE.match(name)]
     for inner in ("requirements", "reqs", "deps"):
@@ -83,12 +83,12 @@ def _names(folder: Path) -> list[str]:
 
 
 def _named(root: Path, folder: str, words: tuple[str, ...]) -> list[str]:
-    found = _candidates(root, folder)
+    found = candidates(root, folder)
     patterns = [re.compile(rf"(^|[-_.]){word}([-_.]|$)") for word in words]
-    return list(unique(tuple(n for pattern in patterns for n in found if pattern.search(_label(n)))))
+    return list(unique(tuple(n for pattern in patterns for n in found if pattern.search(label(n)))))
 
 
-def _label(name: str) -> str:
+def label(name: str) -> str:
     """`requirements/prod.txt` and `prod-requirements.txt` both say "prod"."""
     stem = Path(name).stem
     return re.sub(r"[-_.]?requirements[-_.]?", "", stem) or "requirements"
@@ -96,7 +96,7 @@ def _label(name: str) -> str:
 
 def _others(root: Path, folder: str) -> list[str]:
     """What is left, development files last: a project that has nothing else still has its Django there."""
-    return sorted(_candidates(root, folder), key=lambda n: bool(DEVELOPMENT.search(_label(n))))
+    return sorted(candidates(root, folder), key=lambda n: bool(DEVELOPMENT.search(label(n))))
 
 
 def _text(path: Path) -> str:
