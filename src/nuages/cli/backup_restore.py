@@ -96,8 +96,8 @@ def put_back(
         restored[alias] = restore(hand, path, token, console.step, shown=shown, migrate=migrate, newer=newer, page=page)
     placed: dict[str, Any] = {}
     if "uploads" in parts and brought["facts"]["media"]["count"]:
-        step = backups.hand.step("~", "uploaded files", backups.op("uploads", snapshot=brought["snapshot"]))
-        backups.hand.carry_out([step], token, console.step)
+        op = backups.op("uploads", snapshot=brought["snapshot"])
+        backups.hand.carry_out([backups.hand.step("~", "uploaded files", op)], token, console.step)
         placed = backups.hand.answer("uploads")
     return {"restored": restored, "placed": placed}
 
@@ -105,9 +105,9 @@ def put_back(
 def _tell(site: Site, brought: dict[str, Any], done: dict[str, Any], *, as_json: bool) -> None:
     restored, placed = done["restored"], done["placed"]
     if as_json:
-        kept = {alias: one.kept for alias, one in restored.items()}
+        replaced = {alias: one.kept for alias, one in restored.items()}
         rows = sum(one.rows for one in restored.values())
-        told = {"event": "restored", "snapshot": brought["snapshot"], "of": brought["at"], "rows": rows, "kept": kept}
+        told = {"event": "restored", "snapshot": brought["snapshot"], "of": brought["at"], "rows": rows, "kept": replaced}
         click.echo(json.dumps({**told, "uploads": placed.get("placed", 0)}))
         return
     for one in restored.values():
@@ -156,8 +156,8 @@ def _brought(backups: Vault, snapshot: str, console: Terminal) -> dict[str, Any]
     hand.carry_out([hand.step("+", "packages restic openssh-client", packages)], UNLOCKED, console.step)
     brought = backups.ask("bring", console.progress, snapshot=snapshot)
     with deploy_lock(hand.place.host, hand.place.layout, "backup restore", reason=brought["snapshot"]) as token:
-        step = hand.step("+", "the configuration that it had", backups.op("config", snapshot=brought["snapshot"]))
-        hand.carry_out([step], token, console.step)
+        op = backups.op("config", snapshot=brought["snapshot"])
+        hand.carry_out([hand.step("+", "the configuration that it had", op)], token, console.step)
     return brought
 
 
