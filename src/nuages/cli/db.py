@@ -12,6 +12,8 @@ WORDS = {
     "restore": "db_restore",
     "list": "db_list",
     "drop": "db_drop",
+    "pull": "db_pull",
+    "scrub": "db_scrub",
 }
 
 

@@ -39,10 +39,10 @@ def look(hand: Hand) -> dict[str, Any]:
     return hand.ask("columns", program="scrub.py")
 
 
-def scrubbed_dump(hand: Hand, intent: Intent, to: str, progress: Progress) -> dict[str, Any]:
+def scrubbed_dump(hand: Hand, intent: Intent, to: str, progress: Progress, *, engine: str = "") -> dict[str, Any]:
     """Its manifest. The dump lies at `to` on the host; nothing else of the copy is left, whatever happens."""
     with hand.place.host.scratch({"work.json": json.dumps(intent.work())}) as folder:
-        return dict(hand.ask("scrub", progress, program="scrub.py", to=to, more=f"{folder}/work.json")["manifest"])
+        return dict(hand.ask("scrub", progress, program="scrub.py", to=to, more=f"{folder}/work.json", engine=engine)["manifest"])
 
 
 def sweep(hand: Hand) -> None:
