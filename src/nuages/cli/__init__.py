@@ -14,14 +14,14 @@ from nuages.errors import NuagesError
 
 VERBS = {
     "Start": ("create", "git", "init", "inspect", "check", "test", "settings", "plan", "up", "deploy"),
-    "Run": ("status", "dashboard", "open", "logs", "ps", "scale", "restart", "maintenance", "start", "down", "destroy"),
-    "Change": ("config", "releases", "rollback", "promote", "notify", "drift", "certs", "access", "lock", "audit", "eject"),
+    "Run": ("status", "errors", "mail", "info", "apps", "dashboard", "open", "logs", "ps", "scale", "restart", "maintenance", "start", "down", "destroy"),
+    "Change": ("config", "domains", "addons", "releases", "rollback", "promote", "notify", "drift", "certs", "access", "lock", "audit", "eject"),
     "Data": ("backup", "db"),
     "Inside": ("run", "manage", "shell", "dbshell"),
     "Nuages": ("lab", "doctor", "completion"),
 }
 # Those that ask before they change a protected environment.
-ASK = ("up", "deploy", "config", "scale", "ps", "restart", "start", "down", "maintenance", "rollback", "releases", "promote")
+ASK = ("up", "deploy", "config", "scale", "ps", "restart", "start", "down", "maintenance", "rollback", "releases", "promote", "domains", "addons")
 
 
 class Verbs(click.Group):

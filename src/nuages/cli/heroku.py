@@ -6,6 +6,10 @@ import click
 
 
 WORDS = {
+    "addons:attach": "?nuages config set DATABASE_URL=... names a service elsewhere",
+    "addons:detach": "?nuages config unset takes the variable away",
+    "addons:docs": "?each has its page: docs/components",
+    "addons:services": "addons plans",
     "apps:create": "create",
     "apps:info": "info",
     "apps:open": "open",
@@ -66,6 +70,7 @@ WORDS = {
     "regions": "?the region is where your server stands",
     "run:detached": "?what outlives this terminal is a process in the Procfile, a job under [[cron]] in nuages.toml, or `nuages run` in tmux",
     "run:inside": "run",
+    "sites": "apps",
     "stack": "?the server's own system; `nuages info` names it",
     "teams": "access",
     "version": "--version",
