@@ -16,6 +16,7 @@ NuagesError
 ├── StateError            the site's state on the host is another schema, root or owner
 ├── LockHeldError         somebody else is deploying
 ├── PersonNeededError     a deploy key may not do it; a person with root has to
+├── MailError             no mail leaves the site; says where it ends
 ├── InterruptedDeployError a step failed half-way; says what was undone
 ├── UnconfirmedError      the new release got the traffic and does not answer as it should; says what serves now
 └── HostError             a host can't be reached or a command there failed
@@ -107,6 +108,10 @@ class PersonNeededError(NuagesError):
     """A deploy key may deploy its one site and change nothing of the server; this asks for more."""
 
     exit_code = 77  # EX_NOPERM of sysexits.h
+
+
+class MailError(NuagesError):
+    """A message could not be sent by the site's own mail setup."""
 
 
 class InterruptedDeployError(NuagesError):

@@ -15,16 +15,15 @@ def questions(layout: Layout) -> dict[str, Mapping[str, Any]]:
 
 
 def understood(answer: Mapping[str, Any]) -> Backup | None:
-    """None where none was ever made, or where the note can't be read."""
+    """None where none was ever made, or where the note can't be read (dataside/nightly.py writes it)."""
     told = answer.get("backup")
     if not isinstance(told, Mapping) or "unreadable" in told:
         return None
-    at = _time(told.get("at") or told.get("ended") or told.get("time"))
+    at = _time(told.get("at"))
     if not at:
         return None
-    problem = str(told.get("problem") or told.get("error") or "")
-    ok = bool(told.get("ok", not problem))
-    return Backup(at, ok, str(told.get("what") or ""), str(told.get("where") or told.get("repository") or ""), problem)
+    ok, said = bool(told.get("ok")), str(told.get("what") or "")
+    return Backup(at, ok, said if ok else "", str(told.get("where") or ""), "" if ok else said)
 
 
 def _time(value: Any) -> float:

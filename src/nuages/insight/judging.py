@@ -103,5 +103,7 @@ def _notes(found: Status) -> Iterable[str]:
             yield f"{host.name}: updates wait for a reboot"
         if host.updates and host.updates.security:
             yield f"{host.name}: {host.updates.security} security updates wait"
+    if found.errors and found.errors.unsent:
+        yield f"the last message about an error could not be sent: {found.errors.unsent}; nuages mail test"
     if found.errors and found.errors.new and found.release:
         yield f"v{found.release.number} brought {found.errors.new} new kinds of error; nuages errors"

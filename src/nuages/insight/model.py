@@ -167,6 +167,31 @@ class ErrorCount:
     groups: int = 0
     new: int = 0
     hour: int = 0
+    unsent: str = ""  # why the last message about an error could not be sent
+
+
+@dataclass(frozen=True)
+class ErrorGroup:
+    """One kind of error. `release` is the one that brought it; times in seconds of the epoch; `hours` and the others are counts."""
+
+    id: str
+    type: str
+    where: str
+    message: str
+    count: int
+    first: float
+    last: float
+    release: int
+    build: str = ""
+    releases: Mapping[int, int] = field(default_factory=dict)
+    processes: Mapping[str, int] = field(default_factory=dict)
+    hosts: Mapping[str, int] = field(default_factory=dict)
+    hours: Mapping[int, int] = field(default_factory=dict)
+    resolved: float = 0
+    reopened: int = 0  # the release in which it came back after it had been resolved
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
 
 
 @dataclass(frozen=True)

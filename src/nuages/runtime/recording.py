@@ -303,17 +303,17 @@ def last_word(error):
 
 def _follow_django():
     """Behind the project's own LOGGING, whatever it is: beside its handlers, and in place of Django's that mails each error
-    while the request waits."""
-    from django.utils import log
+    while the request waits. `django.setup()` configures logging between loading the settings, where we are, and the apps."""
+    from django.apps import apps
 
-    configure = log.configure_logging
+    populate = apps.populate
 
-    def configured(*words, **named):
-        configure(*words, **named)
+    def populated(*words, **named):
         attach()
+        apps.populate = populate
+        return populate(*words, **named)
 
-    if configure.__name__ != configured.__name__:
-        log.configure_logging = configured
+    apps.populate = populated
 
 
 def attach():
