@@ -233,10 +233,20 @@ def policy_of(
         "selectors": dict(files.selectors),
         "build_commands": list(topology.build),
         "smoke": smoke_of(topology),
+        **_page_of(topology, layout),
         **services_of(topology),
         **sizes_of(topology),
     }
     return {**policy, **more}
+
+
+def _page_of(topology: Topology, layout: Layout) -> dict[str, Any]:
+    """Where the site's processes answer with the page, and the file that they read for it."""
+    if not (topology.remote and topology.dashboard.path):
+        return {}
+    from nuages.components.monitor.page import facts_of
+
+    return {"dashboard": {"path": topology.dashboard.path, "file": str(facts_of(layout))}}
 
 
 def smoke_of(topology: Topology) -> list[dict[str, str]]:

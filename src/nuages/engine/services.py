@@ -56,6 +56,7 @@ def descriptions_of(
     those that the user brings, `access` who may come beside them."""
     from nuages.components.base import describe_base
     from nuages.components.base.access import describe_access
+    from nuages.components.monitor.page import describe_page
 
     topology, machine = placement.topology, placement.machine
     services = topology.services
@@ -65,6 +66,7 @@ def descriptions_of(
         *supervisor(topology.supervisor).describe(placement),
         *describe_web(placement, decide(topology, placement.host, seen or Seen()), given),
         *backup(topology.backups.engine).describe(placement),
+        *describe_page(placement),
     ]
     ports = tuple(port for description in own for port in description.ports)
     return (*describe_base(placement, ports), *own, *describe_access(placement, access or {}))

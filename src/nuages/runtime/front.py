@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nuages_runtime import bounded, patient
+from nuages_runtime import bounded, page, patient
 from nuages_runtime.forwarded import Forwarded
 from nuages_runtime.health import Health
 from nuages_runtime.maintenance import Maintenance
@@ -15,12 +15,14 @@ class Front:
         self.forwarded = Forwarded(policy.get("trusted_proxies"))
         self.health = Health(policy)
         self.maintenance = Maintenance(policy)
+        self.page = page.from_policy(policy)
         self.serve(_optional("static", policy), _optional("media", policy))
 
     def serve(self, static, media):
         self.static, self.media = static, media
+        self.first = [part for part in (self.page, static) if part is not None]
         # Where paths of ours begin: every other one costs one comparison.
-        self.prefixes = ("/-/", *(part.prefix for part in (static, media) if part is not None))
+        self.prefixes = ("/-/", *(part.prefix for part in (static, media, self.page) if part is not None))
 
     def answer(self, method, path, environ):
         """A Response, or None where the project answers."""
@@ -30,10 +32,11 @@ class Front:
             found = self.health.answer(method, path, environ)
             if found is not None:
                 return found
-        if self.static is not None and path.startswith(self.static.prefix):
-            found = self.static.answer(method, path, environ)
-            if found is not None:
-                return found
+        for part in self.first:
+            if path.startswith(part.prefix):
+                found = part.answer(method, path, environ)
+                if found is not None:
+                    return found
         found = self.maintenance.answer(method, path, environ)
         if found is not None:
             return found

@@ -15,6 +15,7 @@ from nuages.errors import ProjectError, TopologyError
 from nuages.topology import environments, servers
 from nuages.topology.access import DEPLOY_KEY, with_deploy_key
 from nuages.topology.backups import backups_of
+from nuages.topology.dashboard import dashboard_of
 from nuages.topology.model import Health, Migrations, Services, Silence, Tls, Topology
 from nuages.topology.pipeline import errors_of, hooks_of, notify_of, pipeline_of
 from nuages.topology.scrub import scrub_of
@@ -131,6 +132,7 @@ def _topology(root: Path, text: Mapping[str, Any], environment: str) -> Topology
         hosts=hosts,
         services=Services(**get["services"]),
         backups=backups_of(get["backups"]),
+        dashboard=dashboard_of(get["dashboard"]),
         cron=servers.cron_of(declared.get("cron", [])),
         declared=True,
         **plain,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nuages.topology.backups import Backups
+from nuages.topology.dashboard import DashboardPage
 from nuages.topology.scrub import Scrub
 
 
@@ -200,6 +201,7 @@ class Topology:
     hosts: tuple[Host, ...] = ()  # none: this machine, without root
     services: Services = Services()
     backups: Backups = field(default_factory=Backups)
+    dashboard: DashboardPage = field(default_factory=DashboardPage)
     cron: tuple[Cron, ...] = ()
     accept: tuple[str, ...] = ()  # host-wide changes agreed to on a server that serves others
     relax: tuple[str, ...] = ()  # named relaxations of the sandbox: jit, node, chrome, home, network-admin
