@@ -103,7 +103,7 @@ def swap(live, new, kept):
         with contextlib.closing(reader(new)) as source:
             source.backup(db)
         db.execute("PRAGMA journal_mode=%s" % mode)
-    os.unlink(new)
+    gone(new)
 
 
 def gone(path):
