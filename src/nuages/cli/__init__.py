@@ -13,7 +13,7 @@ from nuages.errors import NuagesError
 
 
 VERBS = {
-    "Start": ("create", "git", "init", "inspect", "check", "test", "settings", "plan", "up", "deploy"),
+    "Start": ("create", "git", "import", "init", "inspect", "check", "test", "settings", "plan", "up", "deploy"),
     "Run": ("status", "errors", "mail", "info", "apps", "dashboard", "open", "logs", "ps", "scale", "restart", "maintenance", "start", "down", "destroy"),
     "Change": ("config", "domains", "addons", "releases", "rollback", "promote", "notify", "drift", "certs", "access", "lock", "audit", "eject"),
     "Data": ("backup", "db"),
@@ -21,7 +21,7 @@ VERBS = {
     "Nuages": ("lab", "doctor", "completion"),
 }
 # Those that ask before they change a protected environment.
-ASK = ("up", "deploy", "config", "scale", "ps", "restart", "start", "down", "maintenance", "rollback", "releases", "promote", "domains", "addons")
+ASK = ("up", "deploy", "config", "scale", "ps", "restart", "start", "down", "maintenance", "rollback", "releases", "promote", "domains", "addons", "import")
 
 
 class Verbs(click.Group):
