@@ -14,12 +14,14 @@ from nuages.lab.requirements import missing
 # `make test` stays under 20 minutes: these run where they are named, or with NUAGES_FULL=1, which `make lab` sets.
 LONG = {
     "test_certificates.py",
+    "test_dashboard.py",
     "test_database.py",
     "test_interruptions.py",
     "test_lab_leaves_nothing.py",
     "test_migrations_on_servers.py",
     "test_nginx.py",
     "test_occupied.py",
+    "test_pipeline.py",
     "test_shipping.py",
     "test_small_host.py",
     "test_two_environments.py",

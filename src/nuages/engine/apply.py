@@ -61,7 +61,8 @@ def _confirm(steps: Sequence[Step], run: Run) -> None:
     try:
         _on_each_host(steps, run, "confirm")
     except NuagesError as error:
-        raise UnconfirmedError(error.what, where=error.where, hint=error.hint, detail=error.detail) from error
+        *_, said = error.detail.splitlines() or [error.what]  # what the question's own program says of the answer
+        raise UnconfirmedError(said, where="the live site", hint=error.hint) from error
 
 
 def _carry_out_hook(step: Step, run: Run) -> None:

@@ -76,7 +76,7 @@ def pass_tests(request: Request, work: Work, inspected: Inspected, console: Cons
         return
 
     def say(line: str) -> None:
-        console.progress(line.strip())
+        console.progress(f"| {line[2:]}" if line.startswith("  ") else line)
 
     passed = run_tests(work, inspected, say, console.note, again=request.rerun_tests)
     again = "" if passed.seconds_ago is None else "; these files passed before, and --rerun-tests runs them again"
@@ -128,6 +128,7 @@ def pytest_options(root: Path) -> Mapping[str, str] | None:
         if not section:
             return {str(k): str(v) for k, v in table(read_toml(root / name), "pytest").items()}
         parser = configparser.RawConfigParser(strict=False)
+        parser.optionxform = str  # type: ignore[assignment,method-assign]
         with contextlib.suppress(configparser.Error, OSError, UnicodeDecodeError):
             parser.read(root / name, encoding="utf-8")
         if parser.has_section(section):

@@ -43,10 +43,10 @@ def ask_question(callable_, policy, question):
     if answer is None and not matches(status, expect):
         answer = explain(status, url, expect, heard, body, policy)
     elif answer is None and text and text not in body.decode("utf-8", "replace"):
-        answer = report("smoke", ["GET %s answered %d, and its page does not hold %r" % (path, status, text)], status=status)
+        answer = report("smoke-test", ["GET %s answered %d, and its page does not hold %r" % (path, status, text)], status=status)
     if answer is None:
         return {"ok": True, "status": status}
-    return dict(answer, lines=["smoke test: " + line if i == 0 else line for i, line in enumerate(answer["lines"])])
+    return answer
 
 
 def follow(callable_, policy, path, enough=""):

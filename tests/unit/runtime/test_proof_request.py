@@ -104,3 +104,29 @@ def test_the_place_named_is_in_the_projects_own_code():
         Frame(filename="/venv/lib/site-packages/django/shortcuts.py", lineno=99, name="render"),
     ]
     assert proof.own_frame(frames, POLICY) == ("shop/views.py", 12, "index")
+
+
+# --- smoke tests ----------------------------------------------------------------------------------------------
+
+
+def smoked(application, **question):
+    return prove(application, smoke=[{"path": "/cart", "expect": "200", "contains": "", **question}])
+
+
+def test_a_smoke_test_is_asked_once_the_health_is_well():
+    assert smoked(answering(200))["ok"]
+    assert smoked(answering(200, pages={"/cart": (500, [])}))["lines"][0] == "GET /cart answered 500, expected 200"
+    assert smoked(answering(500))["lines"][0] == "GET / answered 500, expected 2xx,401"
+
+
+def test_a_page_must_hold_the_text_that_was_asked_for():
+    assert smoked(answering(200), contains="shop.example")["ok"]
+    answer = smoked(answering(200), contains="Welcome")
+    assert (answer["ok"], answer["kind"]) == (False, "smoke-test")
+    assert "does not hold 'Welcome'" in answer["lines"][0]
+
+
+def test_an_expected_redirect_is_an_answer_and_another_one_is_followed():
+    pages = {"/cart": (302, [("Location", "/login")]), "/login": (200, [])}
+    assert smoked(answering(404, pages={**pages, "/": (200, [])}), expect="302")["ok"]
+    assert smoked(answering(404, pages={**pages, "/": (200, [])}))["ok"]
