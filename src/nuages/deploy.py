@@ -16,7 +16,7 @@ from nuages.engine.inspecting import work_on
 from nuages.engine.judge import judge_migrations
 from nuages.engine.lock import lock_and_read
 from nuages.engine.model import Plan
-from nuages.engine.observe import asked_of_all, is_as_before, seats, seats_again
+from nuages.engine.observe import asked_again, is_as_before, seats, seats_again
 from nuages.engine.pipeline import Line, pipeline
 from nuages.engine.plan import make_plans
 from nuages.engine.prepare import prepare
@@ -66,14 +66,15 @@ def go(request: Request, console: Console, line: Line) -> Plan:
         if resting:
             console.plan(resting)
             return resting
-        asked = asked_of_all(hosts, layout, declared)[hosts.lead.name]
-        lock = lock_and_read(hosts.lead, layout, request.what, asked, reason=request.why, wait=request.wait)
+        again = asked_again(hosts, sites, layout, declared)
+        asked, spare = again[hosts.lead.name].questions
+        lock = lock_and_read(hosts.lead, layout, request.what, asked, spare, reason=request.why, wait=request.wait)
         with lock as (token, answers):
-            before, sites = sites, seats_again(hosts, answers, layout, topology, request.owner(topology))
+            before, sites = sites, seats_again(hosts, again, answers, layout, topology, request.owner(topology))
             if is_as_before(before, sites):
                 desired = compose_all(topology, sites, builds, config, prepared.policy, token, request.signature(), given)
                 around = look_around(desired, sites)
-                judgements = judge_migrations(desired[0], sites[0].live, hosts.lead, console.progress, force=not request.check)
+                judgements = judge_migrations(desired[0], sites[0], console.progress, force=not request.check)
                 plan = line.planned(roll_out(make_plans(desired, sites, judgements, around, request), topology))
                 console.plan(plan)
                 if not request.only_plan and (request.agreed or console.agreed(plan)):

@@ -15,7 +15,8 @@ from typing import Any
 
 from nuages.components.appserver.sizing import NETWORK
 from nuages.components.registry import database
-from nuages.engine.model import Desired, Live
+from nuages.engine.model import Desired, Live, Seat
+from nuages.engine.pending import has_all, is_ours, made
 from nuages.engine.prepare import find_build
 from nuages.errors import MigrationError, ReleaseError
 from nuages.hosts.transport import Progress, Transport
@@ -59,16 +60,22 @@ def _account(desired: Desired, live: Live) -> str:
     return account if live.site or not account else "nobody"
 
 
-def judge_migrations(
-    desired: Desired, live: Live, here: Transport, progress: Progress, *, force: bool = False
-) -> tuple[Judgement, ...]:
+def judge_migrations(desired: Desired, seat: Seat, progress: Progress, *, force: bool = False) -> tuple[Judgement, ...]:
     """One judgement for each database; none when nothing can be pending. Raises MigrationError where one says stop."""
+    live, build = seat.live, desired.placement.build
     if not desired.new:
         return ()
-    find_build(here, live, desired.placement.build.id)  # raises where another deploy has removed it meanwhile
+    if build.id not in live.builds:  # another deploy has removed it meanwhile
+        what = f"build {build.id} is not on this host any more"
+        raise ReleaseError(what, where=str(build.path), hint="deploy the commit again")
     if not live.release and _is_new(desired):
         return (Judgement(pending=(), alias="default", everything=True),)
+    return () if has_all(desired, seat) else _asked(desired, seat, progress, force=force)
+
+
+def _asked(desired: Desired, seat: Seat, progress: Progress, *, force: bool) -> tuple[Judgement, ...]:
     files, links = _scratch(desired)
+    live, here = seat.live, seat.transport
     with here.scratch(files, links, owner=_account(desired, live)) as folder:
         asking = Asking(desired, live, here, folder, progress)
         if desired.release.get("rollback_to"):
@@ -103,8 +110,8 @@ def _is_new(desired: Desired) -> bool:
     """One database, which is a file of the site or one that the plan is about to make: there is nothing to ask yet."""
     databases = desired.placement.manifest["facts"].get("databases") or {}
     engines = " ".join(str(d.get("engine", "")) for d in databases.values())
-    made, url = _made(desired), desired.environ.get("DATABASE_URL")
-    elsewhere = url not in made if url else any(name in engines for name in NETWORK)
+    url = desired.environ.get("DATABASE_URL")
+    elsewhere = url not in made(desired) if url else any(name in engines for name in NETWORK)
     return len(databases) <= 1 and not elsewhere
 
 
@@ -129,7 +136,7 @@ def _beside(asking: Asking) -> tuple[Judgement, ...]:
 def _copying(asking: Asking) -> Iterator[None]:
     """In a database of ours the role may make another one for so long, and no longer."""
     topology = asking.desired.placement.topology
-    role = database(topology.services.database) if topology.remote and _is_ours(asking.desired) else None
+    role = database(topology.services.database) if topology.remote and is_ours(asking.desired) else None
     allow, forbid = (role.may_copy(topology, allowed=allowed) if role else None for allowed in (True, False))
     if allow:
         asking.here.run(allow)
@@ -138,15 +145,6 @@ def _copying(asking: Asking) -> Iterator[None]:
     finally:
         if forbid:
             asking.here.run(forbid)
-
-
-def _is_ours(desired: Desired) -> bool:
-    return bool(desired.environ.get("DATABASE_URL")) and desired.environ["DATABASE_URL"] in _made(desired)
-
-
-def _made(desired: Desired) -> list[str]:
-    """Databases that the plan makes, where they are not there yet."""
-    return [str(d.exports["DATABASE_URL"]) for d in desired.descriptions if "DATABASE_URL" in d.exports]
 
 
 def _judge_all(report: Mapping[str, Any], desired: Desired) -> list[Judgement]:

@@ -41,6 +41,7 @@ def lock_and_read(
     layout: Layout,
     what: str,
     questions: Mapping[str, Mapping[str, Any]],
+    spare: Mapping[str, Any] | None = None,
     *,
     reason: str = "",
     wait: float = 0,
@@ -48,11 +49,11 @@ def lock_and_read(
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """Take the lock and, in the same round trip and after it, ask `questions`: the answers hold while the block runs.
 
-    `wait`: seconds to wait for somebody else's. `token`: the one to use, where several hosts are locked as one deploy.
+    `spare`: questions that need no answer (see Transport.read). `wait`: seconds to wait for somebody else's. `token`: the one to use, where several hosts are locked as one deploy.
     """
     token = token or secrets.token_hex(2)
     lock = {"kind": "lock", "path": str(layout.lock), "token": token, "owner": owner(here, what, reason), "seconds": LEASE}
-    answers = _take(here, {"lock": lock, **questions}, layout, time.monotonic() + wait)
+    answers = _take(here, {"lock": lock, **questions}, spare, layout, time.monotonic() + wait)
     outcome = ""
     try:
         with _beating(here, layout, token):
@@ -113,10 +114,12 @@ def locked(here: Transport, layout: Layout) -> Mapping[str, Any]:
     return answer
 
 
-def _take(here: Transport, questions: Mapping[str, Mapping[str, Any]], layout: Layout, until: float) -> dict[str, Any]:
+def _take(
+    here: Transport, questions: Mapping[str, Mapping[str, Any]], spare: Mapping[str, Any] | None, layout: Layout, until: float
+) -> dict[str, Any]:
     asked = questions
     while True:
-        answers = here.read(asked)
+        answers = here.read(asked, spare)
         if answers["lock"].get("taken"):
             return answers
         if asked is questions and _has_ended(answers["lock"]["holder"]):

@@ -73,6 +73,7 @@ class Seat:
     live: Live
     asked: Mapping[str, Any] = field(default_factory=dict, repr=False)
     answers: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    seen: float = 0  # when, by this machine's monotonic clock
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from nuages.components.base.facts import QUESTIONS
 from nuages.components.certificates.seen import understand as understand_web
 from nuages.components.contract import Machine
+from nuages.components.registry import database
 from nuages.engine import surroundings
 from nuages.engine.model import PAGE, WINDOW, Live, Seat
 from nuages.errors import StateError
@@ -17,6 +19,25 @@ from nuages.hosts import Hosts, together
 from nuages.hosts.transport import Transport
 from nuages.release.layout import SCHEMA, Layout
 from nuages.topology.model import HERE, Host, Topology
+
+
+FRESH = 60  # seconds for which what first contact told is believed, where nothing was changed by us
+
+
+@dataclass(frozen=True)
+class Again:
+    """Questions under the lock; `spare` names those that first contact, whose answers are `before`, may have answered."""
+
+    asked: Mapping[str, Mapping[str, Any]]
+    spare: Mapping[str, Any]
+    before: Mapping[str, Any] = field(repr=False)
+
+    @property
+    def questions(self) -> tuple[Mapping[str, Mapping[str, Any]], Mapping[str, Any]]:
+        return self.asked, self.spare
+
+    def whole(self, told: Mapping[str, Any]) -> dict[str, Any]:
+        return {**{key: self.before[key] for key in self.spare.get("keys", ()) if key not in told}, **told}
 
 
 def observe(here: Transport, layout: Layout, topology: Topology | None = None) -> Live:
@@ -30,13 +51,34 @@ def seats(hosts: Hosts, layout: Layout, topology: Topology, owner: Topology | No
     return seated(hosts, asked, together(hosts.all, lambda host: host.read(asked[host.name])), layout, topology, owner)
 
 
+def asked_again(hosts: Hosts, sites: Sequence[Seat], layout: Layout, topology: Topology) -> dict[str, Again]:
+    """By the host's name, under the lock: the site, and all else where Nuages has changed anything there since first contact."""
+    asked = asked_of_all(hosts, layout, topology)
+    applied = {} if hosts.lead.gate else _applied(topology, sites[0].live.machine)
+    found = {}
+    for seat in sites:
+        name = seat.transport.name
+        known = [key for key, question in asked[name].items() if key != "site" and seat.asked.get(key) == question]
+        mark = seat.answers["site"].get("mark") if time.monotonic() - seat.seen < FRESH else ""
+        found[name] = Again(asked[name], {"dir": str(layout.dir), "mark": mark, "keys": known} if mark else {}, seat.answers)
+    lead = found[hosts.lead.name]
+    return {**found, hosts.lead.name: replace(lead, asked={**lead.asked, **applied})}
+
+
 def seats_again(
-    hosts: Hosts, lead: Mapping[str, Any], layout: Layout, topology: Topology, owner: Topology | None
+    hosts: Hosts, again: Mapping[str, Again], lead: Mapping[str, Any], layout: Layout, topology: Topology, owner: Topology | None
 ) -> tuple[Seat, ...]:
     """Under the lock: `lead` are the answers of the host that holds it."""
-    asked = asked_of_all(hosts, layout, topology)
-    others = together(hosts.all[1:], lambda host: host.read(asked[host.name])) if hosts.all[1:] else []
-    return seated(hosts, asked, [lead, *others], layout, topology, owner)
+    rest = hosts.all[1:]
+    others = together(rest, lambda host: host.read(*again[host.name].questions)) if rest else []
+    answers = [again[host.name].whole(told) for host, told in zip(hosts.all, (lead, *others), strict=True)]
+    return seated(hosts, {name: each.asked for name, each in again.items()}, answers, layout, topology, owner)
+
+
+def _applied(topology: Topology, machine: Machine) -> dict[str, Mapping[str, Any]]:
+    """Which migrations the site's own database has, asked of itself: Django takes a hundred times as long to say so."""
+    asked = database(topology.services.database).applied(topology, machine) if topology.remote else None
+    return {"applied": {"kind": "command", "argv": list(asked.argv), "user": asked.user, "timeout": 10}} if asked else {}
 
 
 def is_as_before(before: Sequence[Seat], now: Sequence[Seat]) -> bool:
@@ -68,7 +110,7 @@ def seated(
     declared = topology.hosts or (HERE,)
     found = zip(hosts.all, declared, answers, strict=True)
     return tuple(
-        Seat(host, replace(understand(answer, layout, owner), host=named), asked[host.name], answer)
+        Seat(host, replace(understand(answer, layout, owner), host=named), asked[host.name], answer, time.monotonic())
         for host, named, answer in found
     )
 

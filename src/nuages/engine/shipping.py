@@ -34,9 +34,9 @@ def ship(prepared: Prepared, work: Work, sites: Sequence[Seat]) -> tuple[Build, 
 
 def _send(made: Build, project: Project, work: Work, seat: Seat) -> Build:
     from nuages.environments.pieces import gather
-    from nuages.environments.placing import place_environment
+    from nuages.environments.placing import place_environment, question_of
     from nuages.environments.target import target_key
-    from nuages.release.shipping import ship_build
+    from nuages.release.shipping import questions_of, read_contents, ship_build
 
     live, host = seat.live, seat.transport
     target, lock = lock_for(work, project, live.machine)
@@ -49,6 +49,9 @@ def _send(made: Build, project: Project, work: Work, seat: Seat) -> Build:
     pieces = gather(work.here, lock, target, progress)
     layout, cores = live.layout, live.machine.cores
     account = work.topology.account if live.site else ""
+    contents = read_contents(made.path)
+    asked = {"files": question_of(lock, pieces, target, layout.venvs), **questions_of(made, contents, layout)}
+    told = host.read(asked)
     environment = place_environment(
         work.here,
         host,
@@ -61,8 +64,10 @@ def _send(made: Build, project: Project, work: Work, seat: Seat) -> Build:
         progress,
         cores=cores,
         journal=str(layout.journal),
+        there=told["files"],
     )
-    return ship_build(_moved(made, environment), host, layout, progress, account=account, cores=cores)
+    build = _moved(made, environment)
+    return ship_build(build, host, layout, progress, account=account, cores=cores, contents=contents, there=told)
 
 
 def _moved(build: Build, environment: Environment) -> Build:

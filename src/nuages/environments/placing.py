@@ -8,7 +8,7 @@ import io
 import json
 import secrets
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -41,17 +41,16 @@ def place_environment(
     *,
     cores: int = 1,
     journal: str = "",
+    there: Mapping[str, Any] | None = None,
 ) -> Environment:
-    """The environment of a target's lock at its final path on the host; one read where it is there already.
+    """The environment of a target's lock at its final path on the host; `there` is the answer to `question_of`, where it was asked already.
 
     Wheels that the host has unpacked before don't travel again. It belongs to root, and `account` may read it.
     """
     environment = Environment(str(venvs / target_key(lock)), target_key(lock), lock.python, lock)
-    series = ".".join(map(str, numbers(target.python)[:2]))
-    trees = {piece.sha256: f"{venvs}/.wheels/{piece.sha256}-{series}" for piece in pieces}
-    marker = f"{environment.path}/{MARKER}"
-    there = host.read({"files": {"kind": "files", "paths": [marker, *trees.values()]}})["files"]
-    if there[marker]:
+    trees = _trees(pieces, target, venvs)
+    there = there or host.read({"files": question_of(lock, pieces, target, venvs)})["files"]
+    if there[f"{environment.path}/{MARKER}"]:
         return environment
     lacking = [piece for piece in pieces if not there[trees[piece.sha256]]]
     missing = {each.sha256: each.path for piece in lacking for each in (piece, *piece.requires)}
@@ -72,6 +71,16 @@ def place_environment(
     except CommandError as error:
         raise EnvironmentBuildError(error.what, where=host.name, detail=error.detail, hint=error.hint) from error
     return environment
+
+
+def question_of(lock: Lock, pieces: Sequence[Piece], target: Target, venvs: Path) -> Mapping[str, Any]:
+    """Is it there, and which wheels lie unpacked?"""
+    return {"kind": "files", "paths": [f"{venvs / target_key(lock)}/{MARKER}", *_trees(pieces, target, venvs).values()]}
+
+
+def _trees(pieces: Sequence[Piece], target: Target, venvs: Path) -> dict[str, str]:
+    series = ".".join(map(str, numbers(target.python)[:2]))
+    return {piece.sha256: f"{venvs}/.wheels/{piece.sha256}-{series}" for piece in pieces}
 
 
 def piece_path(store: Path, digest: str) -> Path:

@@ -34,6 +34,8 @@ base64, hashlib, shutil, subprocess = Later("base64"), Later("hashlib"), Later("
 JOURNAL_SIZE = 4 << 20
 DEAF = 60  # seconds without a byte taken, after which nobody is thought to listen
 CALLER = {}  # over SSH: "as" is the login's user, "from" the client's address
+BEFORE = {}  # by the site's folder: its mark just before this process took the lock there
+LEDGER = "/var/lib/nuages/ledger.json"
 SOURCES = globals().get("SOURCES", {})  # over SSH: this file and those beside it, compiled, by name
 REST = [
     "agent_lock.py",
@@ -116,8 +118,19 @@ def read_site(dir):
         "maintenance": os.path.exists(os.path.join(dir, "shared", "maintenance")),
         "maintenance_by": _first_line(os.path.join(dir, "shared", "maintenance")),
         "of_others": _is_of_others(dir),
+        "mark": BEFORE.get(dir) or mark(dir),
         "now": time.time(),
     }
+
+
+def mark(dir):
+    """Another one once anything that Nuages does here has changed anything: who looked at the host then need not look again."""
+    told = []
+    for path in (os.path.join(dir, "audit.jsonl"), os.path.join(dir, "live"), LEDGER):
+        with contextlib.suppress(OSError):
+            info = os.lstat(path)
+            told.append("%d:%d:%d" % (info.st_ino, info.st_size, info.st_mtime_ns))
+    return " ".join(told)
 
 
 def _is_of_others(dir):
@@ -826,13 +839,22 @@ def main():
             signal.signal(getattr(signal, name), signal.SIG_IGN)
     request = understand(globals().get("REQUEST") or sys.stdin.buffer.readline())
     try:
-        answer = {key: read(question) for key, question in request.get("read", {}).items()}
+        answer = read_all(request.get("read", {}), request.get("spare"))
     except StepFailed as error:
         say("failed", step=0, text="", what=error.what, detail=error.detail, hint=error.hint, undone=[])
         return
     if "write" in request:
         write(request["write"], request["journal"])
     say("answer", answer=answer)
+
+
+def read_all(questions, spare=None):
+    """`spare`: {"dir", "mark", "keys"}, questions that need no answer where the site's mark is still this one."""
+    answers = {}
+    for key, question in questions.items():
+        if not (spare and key in spare["keys"] and (BEFORE.get(spare["dir"]) or mark(spare["dir"])) == spare["mark"]):
+            answers[key] = read(question)
+    return answers
 
 
 def read(question):

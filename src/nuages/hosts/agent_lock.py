@@ -9,7 +9,7 @@ import os
 import signal
 import time
 
-from agent import CALLER, JOURNAL_SIZE, READS, _alone, _append, now, read_json, read_text, write_file
+from agent import BEFORE, CALLER, JOURNAL_SIZE, READS, _alone, _append, mark, now, read_json, read_text, write_file
 
 
 def read_lock(path, token, owner, seconds, over=""):
@@ -26,6 +26,7 @@ def read_lock(path, token, owner, seconds, over=""):
                 return {"holder": holder, "writing": writing}
             if holder:
                 audit(path, "ended by itself", holder, outcome=_outcome(holder))
+        BEFORE[os.path.dirname(path)] = mark(os.path.dirname(path))
         write_file(path, json.dumps(mine))
         audit(path, "taken", mine)
     return {"taken": True}

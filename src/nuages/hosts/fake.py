@@ -9,7 +9,7 @@ import hashlib
 import json
 import posixpath
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -144,7 +144,7 @@ class FakeTransport:
             raise CommandError(f"{command} ended with {result.status}", where=self.name, detail=result.tail(12))
         return result
 
-    def read(self, questions: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    def read(self, questions: Mapping[str, Mapping[str, Any]], spare: Mapping[str, Any] | None = None) -> dict[str, Any]:
         return {key: self._answer(**question) for key, question in questions.items()}
 
     def write(self, steps: Iterable[Mapping[str, Any]], journal: str, progress: Callable[[Event], None]) -> None:
@@ -175,13 +175,24 @@ class FakeTransport:
         yield path
         self.disk.remove(path)
 
-    def ship(self, pieces: Mapping[str, Path], store: str, progress: Progress) -> int:
+    def ship(
+        self,
+        pieces: Mapping[str, Path],
+        store: str,
+        progress: Progress,
+        *,
+        lacking: Sequence[str] | None = None,
+        steps: Sequence[Mapping[str, Any]] = (),
+        journal: str = "",
+    ) -> int:
         sent = 0
         for digest, source in pieces.items():
             place = f"{store}/{digest[:2]}/{digest}"
             if place not in self.disk.entries:
                 self.disk.place(place, Entry(source.read_bytes()))
                 sent += len(self.disk.entries[place].content)
+        if steps:
+            self.write(steps, journal, lambda _event: None)
         return sent
 
     def fetch(self, path: str, to: Path, progress: Progress) -> int:
@@ -225,6 +236,9 @@ class FakeTransport:
         waiting = {"pending": 0, "security": 0, "checked": time.time(), "reboot": False} if updates else None
         told = {"now": time.time(), "load": [0.1, 0.2, 0.3], "cores": 2, "inodes_free": 0.9, "uptime": 86400.0}
         return {**told, **sizes, "system": "Debian GNU/Linux 13 (trixie)", "updates": waiting}
+
+    def _read_ask(self, **_how: Any) -> dict[str, Any]:
+        return {"status": 200, "problem": "", "location": "", "target": "", "seconds": 0.01}
 
     def _read_traffic(self, path: str, seconds: float = 900, style: str = "") -> dict[str, Any]:
         return {"now": time.time(), "since": time.time() - seconds, "minutes": {}, "partial": False}
@@ -317,6 +331,7 @@ class FakeTransport:
             "builds": [n for n in disk.names(f"{dir}/releases") if not n.endswith(".partial")],
             "venvs": disk.names(f"{dir}/venvs"),
             "lock": disk.json(f"{dir}/lock.json"),
+            "mark": "",
             "snapshots": disk.names(f"{dir}/snapshots"),
             "kept_since": disk.json(f"{dir}/kept-since.json"),
             "unfinished": disk.json(f"{dir}/unfinished.json"),

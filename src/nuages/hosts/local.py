@@ -8,7 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +97,7 @@ class LocalTransport:
             raise CommandError(f"{command} ended with {result.status}", where=self.name, detail=result.tail(12))
         return result
 
-    def read(self, questions: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    def read(self, questions: Mapping[str, Mapping[str, Any]], spare: Mapping[str, Any] | None = None) -> dict[str, Any]:
         return self._agent({"read": questions}, lambda _event: None)
 
     def write(self, steps: Iterable[Mapping[str, Any]], journal: str, progress: Callable[[dict[str, Any]], None]) -> None:
@@ -112,9 +112,21 @@ class LocalTransport:
         finally:
             shutil.rmtree(path, ignore_errors=True)
 
-    def ship(self, pieces: Mapping[str, Path], store: str, progress: Progress) -> int:
+    def ship(
+        self,
+        pieces: Mapping[str, Path],
+        store: str,
+        progress: Progress,
+        *,
+        lacking: Sequence[str] | None = None,
+        steps: Sequence[Mapping[str, Any]] = (),
+        journal: str = "",
+    ) -> int:
         """Hard links where it is the same file system."""
-        return sum(_put(path, Path(store, digest[:2], digest)) for digest, path in pieces.items())
+        sent = sum(_put(path, Path(store, digest[:2], digest)) for digest, path in pieces.items())
+        if steps:
+            self.write(steps, journal, lambda _event: None)
+        return sent
 
     def fetch(self, path: str, to: Path, progress: Progress) -> int:
         partial = to.with_name(f"{to.name}.{os.getpid()}.partial")

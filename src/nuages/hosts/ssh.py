@@ -9,10 +9,10 @@ import shlex
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from nuages.errors import CommandError, CommandTimeoutError, HostError, PersonNeededError
 from nuages.hosts.answers import Answers, Listener, as_line, time_limit
@@ -109,8 +109,8 @@ class SshTransport:
             raise CommandError(f"{command} ended with {result.status}", where=self.name, detail=result.tail(12))
         return result
 
-    def read(self, questions: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-        return self._ask({"read": questions})
+    def read(self, questions: Mapping[str, Mapping[str, Any]], spare: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        return self._ask({"read": questions, **({"spare": spare} if spare and not self.gate else {})})
 
     def write(self, steps: Iterable[Mapping[str, Any]], journal: str, progress: Listener) -> None:
         self._ask({"write": list(steps), "journal": journal}, progress)
@@ -131,9 +131,19 @@ class SshTransport:
             with contextlib.suppress(HostError):  # what stays is swept another day
                 self.read({"it": {"kind": "unscratch", "path": path}})
 
-    def ship(self, pieces: Mapping[str, Path], store: str, progress: Progress) -> int:
+    def ship(
+        self,
+        pieces: Mapping[str, Path],
+        store: str,
+        progress: Progress,
+        *,
+        lacking: Sequence[str] | None = None,
+        steps: Sequence[Mapping[str, Any]] = (),
+        journal: str = "",
+    ) -> int:
         known = sizes(pieces)
-        lacking = self.read({"it": {"kind": "lacking", "store": store, "pieces": known}})["it"]
+        if lacking is None:
+            lacking = cast("list[str]", self.read({"it": {"kind": "lacking", "store": store, "pieces": known}})["it"])
         total = sum(known[digest] for digest in lacking)
 
         def body() -> Iterator[bytes]:
@@ -145,8 +155,14 @@ class SshTransport:
                     told = share
                     progress(f"sending {sent / 1e6:.1f} of {total / 1e6:.1f} MB")
 
-        if lacking:
+        wanted: dict[str, Any] = {"write": list(steps), "journal": journal} if steps else {}
+        if lacking and self.gate:  # it judges all of a request before the first piece of it has come
             self._ask({"read": {"it": {"kind": "receive", "store": store}}}, body=body)
+        elif lacking:
+            self._ask({"read": {"it": {"kind": "receive", "store": store}}, **wanted}, body=body)
+            wanted = {}
+        if wanted:
+            self._ask(wanted)
         return total
 
     def fetch(self, path: str, to: Path, progress: Progress) -> int:

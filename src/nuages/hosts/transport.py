@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
@@ -35,8 +35,9 @@ class Transport(Protocol):
     def check(self, command: Command, progress: Progress | None = None) -> Result:
         """Run one command and raise CommandError with the end of its output unless it ends with 0."""
 
-    def read(self, questions: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-        """Ask the agent several questions in one round trip; answers by the same keys (see hosts/agent.py)."""
+    def read(self, questions: Mapping[str, Mapping[str, Any]], spare: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Ask the agent several questions in one round trip; answers by the same keys (see hosts/agent.py). `spare` may
+        name keys that need no answer while the site has the same mark: {"dir", "mark", "keys"}."""
 
     def write(self, steps: Iterable[Mapping[str, Any]], journal: str, progress: Callable[[dict[str, Any]], None]) -> None:
         """Have the agent carry out steps in order, journalled on the host before and after each."""
@@ -50,9 +51,19 @@ class Transport(Protocol):
         """A private folder on the host with these files (and links: name -> target), as long as the block runs; yields its
         path. `owner`: the account it belongs to, which may write there; results are read with the kinds `json` and `text`."""
 
-    def ship(self, pieces: Mapping[str, Path], store: str, progress: Progress) -> int:
+    def ship(
+        self,
+        pieces: Mapping[str, Path],
+        store: str,
+        progress: Progress,
+        *,
+        lacking: Sequence[str] | None = None,
+        steps: Sequence[Mapping[str, Any]] = (),
+        journal: str = "",
+    ) -> int:
         """Bring files, each under the sha256 of its content, into a folder of pieces on the host; only what it lacks is
-        sent, and what arrived stays when the connection dies. Returns bytes (unpacked) that were sent."""
+        sent (`lacking`, where it was asked before), and what arrived stays when the connection dies. `steps` are then carried
+        out, in the same round trip. Returns bytes (unpacked) that were sent."""
 
     def fetch(self, path: str, to: Path, progress: Progress) -> int:
         """Bring one file of the host here, whole or not at all, readable by its owner alone. Returns its bytes."""

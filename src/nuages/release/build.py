@@ -32,6 +32,7 @@ from nuages.release.writable import lay_config_files, lead_to_site, link_config_
 
 KEPT_HERE = 5  # builds, and environments, of a site that lives on servers
 DAY = 86400
+MIGRATIONS = "migrations.json"
 MANY_MODULES = 300  # from here on compiling in two processes pays for starting them
 
 
@@ -95,7 +96,7 @@ def build_release(order: Order, id_: str, here: Transport, progress: Progress) -
     partial = path.with_name(f"{id_}.{os.getpid()}.partial")
     try:
         _fill(partial, order, here, progress)
-        manifest = _manifest(id_, order.project, order.source, partial)
+        manifest = {**_manifest(id_, order.project, order.source, partial), "graph": _migrations(order.project, partial)}
         (partial / "manifest.json").write_text(json.dumps(manifest, indent=1, sort_keys=True))
         if (path / "manifest.json").exists():  # somebody built the same beside us, and may be serving it already
             return load_build(store, id_)
@@ -249,6 +250,13 @@ def _manifest(id_: str, project: Project, source: Source, partial: Path) -> dict
         "facts": {k: project.probe.facts.get(k) for k in ("databases", "caches", "media", "static", "channels", "tasks")},
         "reads": sorted({str(found["name"]) for found in project.probe.environ if found.get("name")}),  # variables, no values
     }
+
+
+def _migrations(project: Project, partial: Path) -> str:
+    """Names of its migrations, kept here alone: a manifest is read at every contact. Returns a digest of how they hang together."""
+    graph = (project.probe.facts.get("migrations") or {}).get("graph") or {}
+    (partial / MIGRATIONS).write_text(json.dumps({"names": sorted(graph)}))
+    return hashlib.sha256(json.dumps(graph, sort_keys=True).encode()).hexdigest()[:16] if graph else ""
 
 
 def describe_source(manifest: Mapping[str, Any]) -> str:

@@ -7,12 +7,13 @@ import json
 import os
 import stat
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from nuages.environments.placing import MOST_JOBS
+from nuages.hosts.pieces import sizes
 from nuages.hosts.transport import Progress, Transport
 from nuages.release.build import Build
 from nuages.release.layout import Layout
@@ -40,28 +41,48 @@ class Contents:
     pieces: dict[str, Path]
 
 
-def ship_build(build: Build, host: Transport, layout: Layout, progress: Progress, *, account: str = "", cores: int = 1) -> Build:
-    """The build as it lies on a host; one read where it is there already.
+def ship_build(
+    build: Build,
+    host: Transport,
+    layout: Layout,
+    progress: Progress,
+    *,
+    account: str = "",
+    cores: int = 1,
+    contents: Contents | None = None,
+    there: Mapping[str, Any] | None = None,
+) -> Build:
+    """The build as it lies on a host. `there` are the answers to `questions_of`, where it was asked already.
 
     Its manifest names the environment that it runs in there. Only what the host lacks travels, and what arrived before a
     connection broke is not sent again. `account`: of the site, where there is one yet; its writable folders are made
     then, for code that is looked at before the plan.
     """
     path, manifest = layout.build(build.id), build.manifest
-    there = host.read({"manifest": {"kind": "json", "path": str(path / MANIFEST)}})["manifest"]
-    if there and there.get("environment") == manifest["environment"]:
-        return Build(build.id, path, {**there, **_moment(build)})
+    contents = contents or read_contents(build.path)
+    there = there or host.read(questions_of(build, contents, layout))
+    known = there["manifest"]
+    if known and known.get("environment") == manifest["environment"]:
+        return Build(build.id, path, {**known, **_moment(build)})
     text = json.dumps(dict(manifest), indent=1, sort_keys=True)
-    if there:  # the same build for another environment, say after an upgrade of the host's Python
-        ops: list[dict[str, Any]] = [{"op": "file", "path": str(path / MANIFEST), "content": text, "mode": 0o644}]
-    else:
-        ops = _assemble(build, host, layout, text, progress)
-        ops += [] if any((build.path / "runtime").rglob("*.pyc")) else [_compile(path, manifest, cores)]
     fill = fill_command(path, manifest, layout, f"{manifest['environment']}/bin/python", account) if account else None
-    if fill:
-        ops.append({"op": "run", "argv": list(fill.argv), "env": {}, "timeout": fill.timeout, "user": account})
-    host.write([{"text": f"+ {host.name}  build {build.id}", "ops": ops}], str(layout.journal), lambda _event: None)
+    filled = [{"op": "run", "argv": list(fill.argv), "env": {}, "timeout": fill.timeout, "user": account}] if fill else []
+    said = f"+ {host.name}  build {build.id}"
+    if known:  # the same build for another environment, say after an upgrade of the host's Python
+        written = {"op": "file", "path": str(path / MANIFEST), "content": text, "mode": 0o644}
+        host.write([{"text": said, "ops": [written, *filled]}], str(layout.journal), lambda _event: None)
+    else:
+        compiled = [] if any((build.path / "runtime").rglob("*.pyc")) else [_compile(path, manifest, cores)]
+        _assemble(build, contents, host, layout, text, progress, (said, [*compiled, *filled]), there["lacking"])
     return Build(build.id, path, manifest)
+
+
+def questions_of(build: Build, contents: Contents, layout: Layout) -> dict[str, Mapping[str, Any]]:
+    """Is the build there, and which of its pieces?"""
+    return {
+        "manifest": {"kind": "json", "path": str(layout.build(build.id) / MANIFEST)},
+        "lacking": {"kind": "lacking", "store": str(layout / "store"), "pieces": sizes(contents.pieces)},
+    }
 
 
 def _compile(path: Path, manifest: Mapping[str, Any], cores: int) -> dict[str, Any]:
@@ -75,14 +96,26 @@ def _moment(build: Build) -> dict[str, Any]:
     return {name: build.manifest[name] for name in ("commit", "branch", "dirty") if name in build.manifest}
 
 
-def _assemble(build: Build, host: Transport, layout: Layout, manifest: str, progress: Progress) -> list[dict[str, Any]]:
-    """Send what is missing; the operation that puts it together. The list of files is a piece too: it may be long."""
-    contents, store = read_contents(build.path), str(layout / "store")
+def _assemble(
+    build: Build,
+    contents: Contents,
+    host: Transport,
+    layout: Layout,
+    manifest: str,
+    progress: Progress,
+    step: tuple[str, list[dict[str, Any]]],
+    lacking: Sequence[str],
+) -> None:
+    """Send what is missing and put it together. The list of files is a piece too: it may be long."""
+    store, (said, after) = str(layout / "store"), step
     with tempfile.TemporaryDirectory(prefix="nuages-shipping-") as folder:
         told = _piece(folder, manifest)
         listed = _piece(folder, json.dumps([*contents.entries, (MANIFEST, "f", told.name, 0o644)]))
-        host.ship({**contents.pieces, told.name: told, listed.name: listed}, store, progress)
-    return [{"op": "assemble", "store": store, "to": str(layout.build(build.id)), "entries": {"piece": listed.name}}]
+        op = {"op": "assemble", "store": store, "to": str(layout.build(build.id)), "entries": {"piece": listed.name}}
+        pieces = {**contents.pieces, told.name: told, listed.name: listed}
+        names = [*lacking, *(name for name in (told.name, listed.name) if name not in lacking)]
+        steps = [{"text": said, "ops": [op, *after]}]
+        host.ship(pieces, store, progress, lacking=names, steps=steps, journal=str(layout.journal))
 
 
 def _piece(folder: str, text: str) -> Path:

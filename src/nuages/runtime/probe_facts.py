@@ -4,7 +4,7 @@ settings_file, apps, app_count, databases {alias: {engine, vendor, name, host, f
 sessions {engine, cache, serializer}, static {url, root, storage, dirs, finders, files}, media {url, root, storage, storage_class,
 fields, own_view}, templates [{backend, dirs, app_dirs, loaders, debug}], auth_user_model, email {backend, mailers}, middleware,
 i18n {...}, urls {admin, login, names, websocket, favicon, robots (does a route of the project answer it?)}, entry {wsgi, asgi}, tasks {...see probe_tasks.py}, channels {...},
-uses {wagtail, rest_framework, sites, ...}, localhost_urls [{setting, value}], commands [...], migrations {apps, modules},
+uses {wagtail, rest_framework, sites, ...}, localhost_urls [{setting, value}], commands [...], migrations {apps, modules, graph},
 python_packages {name: version}
 """
 
@@ -400,7 +400,18 @@ def migrations():
     for config in registry.get_app_configs():
         name = modules.get(config.label, config.name + ".migrations")
         counts[config.label] = count_migrations(name) if name else 0
-    return {"modules": sum(counts.values()), "apps": {label: n for label, n in counts.items() if n}}
+    return {"modules": sum(counts.values()), "apps": {label: n for label, n in counts.items() if n}, "graph": graph()}
+
+
+def graph():
+    """Every migration, as `app.name`, with those that it comes after: what a database is compared with before Django is asked."""
+    from django.db.migrations.loader import MigrationLoader
+
+    try:
+        found = MigrationLoader(None, ignore_no_migrations=True).graph
+    except Exception:  # the checks say what is wrong with them
+        return {}
+    return {"%s.%s" % key: sorted("%s.%s" % parent.key for parent in node.parents) for key, node in found.node_map.items()}
 
 
 def count_migrations(name):

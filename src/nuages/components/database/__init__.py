@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar, Protocol
 
-from nuages.components.contract import Description, Placement
+from nuages.components.contract import Description, Machine, Placement
 from nuages.hosts.command import Command
 from nuages.topology.model import Topology
 
@@ -24,3 +24,6 @@ class Database(Protocol):
 
     def may_copy(self, topology: Topology, *, allowed: bool) -> Command | None:
         """Whether the site's role may make a database beside its own: for as long as migrations are tried on a copy."""
+
+    def applied(self, topology: Topology, machine: Machine) -> Command | None:
+        """Prints `app.name` of every migration that the site's database has; None where only Django can tell."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from nuages.components.contract import Description, Placement
+from nuages.components.contract import Description, Machine, Placement
 from nuages.components.database import Database
 from nuages.hosts.command import Command
 from nuages.topology.model import Topology
@@ -24,6 +24,9 @@ class NoDatabase(Database):
         return ()
 
     def may_copy(self, topology: Topology, *, allowed: bool) -> Command | None:
+        return None
+
+    def applied(self, topology: Topology, machine: Machine) -> Command | None:
         return None
 
 

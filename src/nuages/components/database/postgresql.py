@@ -52,6 +52,9 @@ class PostgreSQL(Database):
     def may_copy(self, topology: Topology, *, allowed: bool) -> Command | None:
         return postgresql_site.may_copy(topology.account, allowed=allowed)
 
+    def applied(self, topology: Topology, machine: Machine) -> Command | None:
+        return postgresql_site.applied(topology.account, version_of(machine))
+
 
 def version_of(machine: Machine) -> str:
     try:

@@ -145,6 +145,13 @@ def may_copy(account: str, *, allowed: bool) -> Command:
     return script(f"ALTER ROLE {name(account)} {'CREATEDB' if allowed else 'NOCREATEDB'}").with_(user="postgres")
 
 
+def applied(account: str, version: str) -> Command:
+    """Debian's psql in /usr/bin is a program in Perl that looks for the cluster first, which takes longer than the answer."""
+    program = f"/usr/lib/postgresql/{version}/bin/psql"
+    query = "SELECT app || '.' || name FROM django_migrations"
+    return Command((program, "-X", "-At", "-d", account, "-c", query), cwd="/", timeout=10, user=account)
+
+
 def marked(placement: Placement) -> str:
     return f"coalesce(shobj_description(oid, 'pg_authid'), '') = {text(mark(placement))}"
 
