@@ -131,6 +131,7 @@ def _promoted(request: Request, topology: Topology, live: Live, lead: Transport)
         "log_format": topology.log_format,
         "health": {"path": topology.health.path, "expect": topology.health.expect},
         "drain": topology.drain,
+        "smoke": smoke_of(topology),
     }
     return Prepared(build, {**request.policy, **own, **_today(topology, live)})
 
