@@ -46,7 +46,7 @@ class Restic(Backup):
         return (
             Description(
                 name="backup",
-                what=f"a backup at {topology.backups.at} of every night, to {place_of(topology, placement.layout)}",
+                what=f"backups at {topology.backups.at}, to {place_of(topology, placement.layout)}",
                 packages=("restic", "openssh-client"),
                 directories=(Directory(str(folder), 0o700), Directory(str(folder / "programs"), 0o700)),
                 files=(
