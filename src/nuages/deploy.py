@@ -74,7 +74,7 @@ def go(request: Request, console: Console, line: Line) -> Plan:
             if is_as_before(before, sites):
                 desired = compose_all(topology, sites, builds, config, prepared.policy, token, request.signature(), given)
                 around = look_around(desired, sites)
-                judgements = judge_migrations(desired[0], sites[0], console.progress, force=not request.check)
+                judgements = judge_migrations(desired[0], sites[0], console.progress, force=not request.check, move=request.move)
                 plan = line.planned(roll_out(make_plans(desired, sites, judgements, around, request), topology))
                 console.plan(plan)
                 if not request.only_plan and (request.agreed or console.agreed(plan)):

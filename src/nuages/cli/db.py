@@ -14,6 +14,7 @@ WORDS = {
     "drop": "db_drop",
     "pull": "db_pull",
     "scrub": "db_scrub",
+    "convert": "db_convert",
 }
 
 

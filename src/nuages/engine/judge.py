@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +26,7 @@ from nuages.migrations.rehearsal import Code, ask_pending, compare_old, dump_sch
 from nuages.migrations.snapshot import POSTGRESQL_BYTES_PER_SECOND, tell
 
 
+Move = Callable[[Desired, Live], tuple[Judgement, ...]]
 # Variables that say which database it is: a change in one of them makes other migrations pending.
 DATABASE_WORDS = ("DATABASE", "POSTGRES", "MYSQL", "DB_", "SQL_", "PGHOST")
 
@@ -60,11 +61,15 @@ def _account(desired: Desired, live: Live) -> str:
     return account if live.site or not account else "nobody"
 
 
-def judge_migrations(desired: Desired, seat: Seat, progress: Progress, *, force: bool = False) -> tuple[Judgement, ...]:
+def judge_migrations(
+    desired: Desired, seat: Seat, progress: Progress, *, force: bool = False, move: Move | None = None
+) -> tuple[Judgement, ...]:
     """One judgement for each database; none when nothing can be pending. Raises MigrationError where one says stop."""
     live, build = seat.live, desired.placement.build
     if not desired.new:
         return ()
+    if move:
+        return move(desired, live)
     if build.id not in live.builds:  # another deploy has removed it meanwhile
         what = f"build {build.id} is not on this host any more"
         raise ReleaseError(what, where=str(build.path), hint="deploy the commit again")

@@ -66,7 +66,7 @@ def _plan(desired: Desired, live: Live, judgements: tuple[Judgement, ...], ready
         left = _draining(live) if desired.placement.topology.remote else []  # here the supervisor itself sees them end
         settle = (*_drain(desired, live, left), *database.finish(desired, live))
         return Plan(rest, settle, reason=reason, facts=facts, ready=ready)
-    window = any(j.window for j in judgements)
+    window = any(j.window or j.move for j in judgements)
     steps = [*disk.site(desired, live), *disk.configuration(desired, live), *tidy]
     steps += [*disk.release(desired), *disk.static(desired, live)] if desired.new else []
     steps = _phase("prepare", steps)
@@ -114,6 +114,7 @@ def _facts(desired: Desired, live: Live) -> dict[str, Any]:
 
 def _database(desired: Desired, live: Live, judgements: tuple[Judgement, ...]) -> Iterable[Step]:
     for judgement in judgements:
+        yield from judgement.move
         yield from database.first_migration(desired, judgement)
         yield from database.snapshot(desired, live, judgement)
         yield from database.migrate(desired, judgement, "before")

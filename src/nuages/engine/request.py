@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from nuages.engine.model import Plan, Signature
+from nuages.engine.model import Desired, Live, Plan, Signature
+from nuages.migrations.model import Judgement
 from nuages.settings.configuration import Configuration
 from nuages.settings.model import Finding
 from nuages.topology.model import Topology
@@ -47,6 +48,7 @@ class Request:
     skip: tuple[str, ...] = ()  # of the pipeline, this time: tests, audit, smoke, hooks, notify
     rerun_tests: bool = False  # also where the same files have passed
     agreed: bool = False  # the plan is not asked about: it takes back what was agreed to
+    move: Callable[[Desired, Live], tuple[Judgement, ...]] | None = None  # its rows come from another database
     asked: bool = False  # the authority has been asked for a certificate; whatever it said, the site goes live now
 
     def adjust(self, topology: Topology) -> Topology:

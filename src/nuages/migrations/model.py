@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 
 # From the mildest to the gravest.
@@ -85,6 +86,7 @@ class Judgement:
     alias: str = "default"
     everything: bool = False  # nothing is live beside it: whatever is pending runs
     failed: str = ""  # the rehearsal failed: the migration and the database's words
+    move: tuple[Any, ...] = ()  # steps that bring all rows from another database, behind the page; then none of these is judged
 
     def costing(self, told: str) -> Judgement:
         return replace(self, snapshot_told=told)
