@@ -18,7 +18,7 @@ VERBS = {
     "Change": ("config", "domains", "addons", "releases", "rollback", "promote", "notify", "drift", "certs", "access", "lock", "audit", "eject"),
     "Data": ("backup", "db"),
     "Inside": ("run", "manage", "shell", "dbshell"),
-    "Nuages": ("lab", "doctor", "completion"),
+    "Nuages": ("ci", "lab", "doctor", "completion"),
 }
 # Those that ask before they change a protected environment.
 ASK = ("up", "deploy", "config", "scale", "ps", "restart", "start", "down", "maintenance", "rollback", "releases", "promote", "domains", "addons", "import")
@@ -112,6 +112,16 @@ def with_common_first(arguments: list[str]) -> list[str]:
     return [*first, *rest, *arguments[own:]]
 
 
+def said_short(text: str, code: int) -> None:
+    """For a person a line, for a machine an object in a line."""
+    if "--json" not in sys.argv:
+        click.echo(text, err=True)
+        return
+    import json
+
+    click.echo(json.dumps({"event": "error", "code": code, "error": text, "where": "", "hint": "", "detail": ""}))
+
+
 def main() -> None:
     """Run a verb; a NuagesError becomes one red line and one grey."""
     arguments = with_common_first(sys.argv[1:])
@@ -127,12 +137,15 @@ def main() -> None:
         show_error(error, as_json="--json" in sys.argv)
         sys.exit(error.exit_code)
     except click.exceptions.Abort:
-        click.echo("stopped; run the same command again to continue", err=True)
+        said_short("stopped; run the same command again to continue", 130)
         sys.exit(130)
     except click.exceptions.Exit as exit_:
         sys.exit(exit_.exit_code)
     except click.ClickException as error:
-        error.show()
+        if "--json" in sys.argv:
+            said_short(error.format_message(), 64)
+        else:
+            error.show()
         sys.exit(64)  # EX_USAGE of sysexits.h: 1 and 2 have meanings of their own here
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

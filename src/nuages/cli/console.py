@@ -202,6 +202,7 @@ def show_error(error: NuagesError, *, as_json: bool = False) -> None:
             json.dumps(
                 {
                     "event": "error",
+                    "code": error.exit_code,
                     "error": error.what,
                     "where": error.where,
                     "hint": error.hint,

@@ -24,6 +24,7 @@ READ_AS_JSON = (
 STATED = (r"venvs/%s(/.*)?" % VENV, r"venvs/\.wheels/[0-9a-f]{64}-[0-9.]{1,8}", r"releases/%s(/.*)?" % BUILD)
 ASKED_OF_CODE = r"nuages_runtime\.(pending|rehearse|schema)"
 MAKERS = ("acme", "local-ca", "own", "none")
+YOURSELF = "log in as yourself: it deploys its one site, goes back and sets its configuration"
 NOT_HERE = {"status": 126, "stdout": "", "stderr": "not through a deploy key"}
 
 
@@ -31,18 +32,28 @@ def answer(site, request):
     """All of a request is judged before any of it is carried out."""
     only(request, "read", "write", "journal")
     questions = request.get("read") or {}
-    asked = {key: (judge(site, question), question) for key, question in questions.items()}
+    asked = {key: (judged(site, key, question), question) for key, question in questions.items()}
     answers = {key: put(question) for key, (put, question) in asked.items()}
     if "write" in request:
         writing.carry_out(site, request["write"], request["journal"])
     return answers
 
 
+def judged(site, key, question):
+    """What components would ask as root, to see whether something stands in their way, is not asked: what comes of that is a step."""
+    try:
+        return judge(site, question)
+    except Refused:
+        if key.startswith("conflict ") and question.get("kind") == "command":
+            return lambda _question: dict(NOT_HERE)
+        raise
+
+
 def judge(site, question):
     kind = question.get("kind")
     found = QUESTIONS.get(kind) if isinstance(kind, str) else None
     if found is None:
-        raise Refused("a deploy key may not ask for %.40r" % (kind,))
+        raise Refused("a deploy key may not ask for %.40r" % (kind,), YOURSELF)
     return found(site, {name: value for name, value in question.items() if name != "kind"})
 
 
@@ -89,7 +100,7 @@ def _of_site(site, told):
 
 def _free_port(_site, told):
     only(told, "after")
-    return ask("free_port", after=int(number(told.get("after", 8000), 1024, 64000)))
+    return ask("free_port", after=int(number(told.get("after", 8000), 0, 65535)))
 
 
 def _supervisor(site, told):
@@ -296,7 +307,7 @@ def _unscratch(site, told):
 
 def _command(site, told):
     """Of the project's code, what its migrations are; of PostgreSQL, that the site's role may make a copy for as long as a
-    rehearsal takes. What components would ask as root is not asked, and what comes of that is a step that is refused."""
+    rehearsal takes."""
     only(told, "argv", "env", "cwd", "timeout", "user", "input", "stream")
     argv = [text(word, 1 << 16) for word in told["argv"]]
     env, user = dict(told.get("env") or {}), told.get("user") or ""
@@ -311,13 +322,7 @@ def _command(site, told):
         return lambda _question: read_command(argv, running.ROOM, "/", 120, "postgres", stream=stream)
     if argv[:3] == ["stat", "-c", "%s"] and len(argv) == 4:
         return lambda _question: read_command([*argv[:3], "--", argv[3]], running.ROOM, "/", 60, site.account)
-    if told.get("stream"):
-        raise Refused(
-            "a deploy key does not run %.80s" % " ".join(argv),
-            "it has no shell, and `run` and `manage` are not for it",
-            person=False,
-        )
-    return lambda _question: dict(NOT_HERE)
+    raise Refused("a deploy key does not run %.80s" % " ".join(argv), YOURSELF)
 
 
 def copying(site):

@@ -101,9 +101,9 @@ def _file(site, op):
         if found:
             if op.get("mode", 0o644) != mode or op.get("group", "") not in ("", site.account if group else ""):
                 raise Refused("%.120s has the mode %o" % (path, mode), person=False, hint="")
-            judge(site, content, *found.groups())
+            judged = judge(site, content, *found.groups())
             firm(site, site.part(path))
-            return dict(op)
+            return {**op, "content": judged if isinstance(judged, str) else content}
     raise Refused("a deploy key does not write %.120s" % path)
 
 
@@ -120,7 +120,7 @@ def _maintenance(_site, content):
 
 FILES = (
     (r"config/v([0-9]{1,9})\.json", 0o600, False, _config),
-    (r"shared/config-files/(.+)", 0o640, True, lambda site, content, name: contents.relative(name)),
+    (r"shared/config-files/(.+)", 0o640, True, lambda _site, _content, name: contents.relative(name) and None),
     (RELEASE + r"/policy\.json", 0o644, False, lambda site, content, _name: contents.policy(site, content)),
     (RELEASE + r"/env\.json", 0o600, False, lambda site, content, _name: contents.environ(content)),
     (RELEASE + r"/release\.json", 0o644, False, lambda site, content, name: contents.release(site, content, int(name[1:]))),
