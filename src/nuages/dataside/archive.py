@@ -90,17 +90,17 @@ def opened(path):
         with tarfile.open(path, "r:") as tar:
             names = tar.getnames()
             if MANIFEST not in names:
-                raise RefusedError("%s is no dump of Nuages, or it was cut off" % path, "it has: " + ", ".join(names[:5]))
+                raise RefusedError("this is no dump of Nuages, or it was cut off", "it has: " + ", ".join(names[:5]))
             manifest = json.load(io.TextIOWrapper(tar.extractfile(MANIFEST), encoding="utf-8"))
             if manifest.get("format", 0) > 1:
-                raise RefusedError("this dump was made by a newer Nuages", path, "upgrade Nuages here")
+                raise RefusedError("this dump was made by a newer Nuages", "", "upgrade Nuages here")
             member = tar.extractfile(next(name for name in names if name.startswith("database.")))
             if digest_of(member, manifest["bytes"]) != manifest["sha256"]:
-                raise RefusedError("the dump is damaged: its content is not what was written", path)
+                raise RefusedError("the dump is damaged: its content is not what was written")
             member.seek(0)
             yield manifest, member
     except (tarfile.TarError, EOFError, ValueError, StopIteration) as error:
-        raise RefusedError("%s is no dump of Nuages" % path, str(error)) from None
+        raise RefusedError("this is no dump of Nuages", str(error)) from None
     except FileNotFoundError:
         raise RefusedError("there is no such dump", path, "nuages db list") from None
 

@@ -75,7 +75,7 @@ def run(backups):
     with backups.alone():
         began = time.time()
         before = backups.status()
-        about = {"at": now(), "to": backups.store.place, "here": is_here(backups.store.place)}
+        about = {"at": now(), "to": backups.store.place, "where": backups.store.place, "here": is_here(backups.store.place)}
         kept = {key: before[key] for key in ("last", "verified", "checked") if key in before}
         try:
             made = make(backups, before)
