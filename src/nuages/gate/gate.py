@@ -55,7 +55,7 @@ def attend(agent, reading, site):
     except agent.StepFailed as error:
         person = bool(getattr(error, "person", False))
         agent.say("failed", step=0, text="", what=error.what, detail=error.detail, hint=error.hint, undone=[], person=person)
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError, zlib.error) as error:
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError, OverflowError, zlib.error) as error:
         what = "the gate does not understand this request"
         agent.say("failed", step=0, text="", what=what, detail=type(error).__name__, hint="", undone=[])
     else:

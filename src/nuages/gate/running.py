@@ -84,7 +84,7 @@ def _compile(site, argv, _op):
 
 def _snapshot(site, argv, op):
     """Root keeps what the account sends; here without a shell of root's, which the client's variables would reach."""
-    if argv[:2] != ["/bin/sh", "-c"] or not argv[2].startswith(KEEPS) or argv[3:4] != ["sh"] or len(argv) < 7:
+    if len(argv) < 7 or argv[:2] != ["/bin/sh", "-c"] or not argv[2].startswith(KEEPS) or argv[3] != "sh":
         return None
     path, user = argv[4], argv[5]
     site.fits(path, SNAPSHOT)
