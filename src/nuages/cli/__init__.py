@@ -14,14 +14,63 @@ from nuages.errors import NuagesError
 
 VERBS = {
     "Start": ("create", "git", "import", "init", "inspect", "check", "test", "settings", "plan", "up", "deploy"),
-    "Run": ("status", "errors", "mail", "info", "apps", "dashboard", "open", "logs", "ps", "scale", "restart", "maintenance", "start", "down", "destroy"),
-    "Change": ("config", "domains", "addons", "releases", "rollback", "promote", "notify", "drift", "certs", "access", "lock", "audit", "eject"),
+    "Run": (
+        "status",
+        "errors",
+        "mail",
+        "info",
+        "apps",
+        "dashboard",
+        "open",
+        "logs",
+        "ps",
+        "scale",
+        "restart",
+        "maintenance",
+        "start",
+        "down",
+        "destroy",
+    ),
+    "Change": (
+        "config",
+        "domains",
+        "addons",
+        "releases",
+        "rollback",
+        "promote",
+        "notify",
+        "drift",
+        "certs",
+        "access",
+        "lock",
+        "audit",
+        "eject",
+    ),
     "Data": ("backup", "db"),
     "Inside": ("run", "manage", "shell", "dbshell"),
     "Nuages": ("ci", "lab", "doctor", "completion"),
 }
 # Those that ask before they change a protected environment.
-ASK = ("up", "deploy", "config", "scale", "ps", "restart", "start", "down", "maintenance", "rollback", "releases", "promote", "domains", "addons", "import")
+ASK = (
+    "up",
+    "deploy",
+    "config",
+    "scale",
+    "ps",
+    "restart",
+    "start",
+    "down",
+    "maintenance",
+    "rollback",
+    "releases",
+    "promote",
+    "domains",
+    "addons",
+    "import",
+)
+
+# Those whose first question to the servers is always the same one.
+EARLY = ("deploy", "plan")
 
 
 class Verbs(click.Group):
@@ -44,6 +93,10 @@ class Verbs(click.Group):
             from nuages.cli.heroku import in_our_words
 
             args = in_our_words(args)
+        if args[0] in EARLY and not ctx.params.get("rehearse") and all(word.startswith("-") for word in args[1:]):
+            from nuages.hosts import early
+
+            early.begin(ctx.params["path"], ctx.params["environment"])
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:

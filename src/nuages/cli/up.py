@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -128,6 +127,8 @@ OK, NOT_FOUND = 200, 404
 
 def status_of(address: str, path: str) -> int:
     """What the site answers there; 0 when it can't be asked from here."""
+    import http.client  # with TLS and all of email it takes as long to load as a deploy with nothing to do may take
+
     host, _, port = address.rpartition(":")
     connection = http.client.HTTPConnection("127.0.0.1" if host in ("", "0.0.0.0") else host.strip("[]"), int(port), timeout=3)  # noqa: S104
     try:

@@ -22,7 +22,6 @@ from nuages.components.proxy import names_of
 from nuages.components.registry import app_server
 from nuages.engine.model import Live
 from nuages.engine.services import exports_of, refuse_many_databases, requirements_of, with_exports
-from nuages.environments.interpreters import interpreters
 from nuages.environments.model import Environment, Lock, Target
 from nuages.hosts.transport import Progress, Transport
 from nuages.project import as_json, from_json
@@ -147,6 +146,8 @@ def series_of(work: Work, files: Files) -> str:
     """What is asked here should be what runs there: the server's series of Python, where this machine has it."""
     if not work.topology.remote:
         return ""
+    from nuages.environments.interpreters import interpreters
+
     series = ".".join(server_target(work, files, work.live.machine).python.split(".")[:2])
     return series if any(p.version.startswith(f"{series}.") for p in interpreters(work.here)) else ""
 

@@ -15,7 +15,7 @@ from nuages.components.registry import database
 from nuages.engine import surroundings
 from nuages.engine.model import PAGE, WINDOW, Live, Seat
 from nuages.errors import StateError
-from nuages.hosts import Hosts, together
+from nuages.hosts import Hosts, early, together
 from nuages.hosts.transport import Transport
 from nuages.release.layout import SCHEMA, Layout
 from nuages.topology.model import HERE, Host, Topology
@@ -48,7 +48,10 @@ def observe(here: Transport, layout: Layout, topology: Topology | None = None) -
 def seats(hosts: Hosts, layout: Layout, topology: Topology, owner: Topology | None) -> tuple[Seat, ...]:
     """First contact with every host, at the same time. Raises StateError, and HostError naming each that can't be reached."""
     asked = asked_of_all(hosts, layout, topology)
-    return seated(hosts, asked, together(hosts.all, lambda host: host.read(asked[host.name])), layout, topology, owner)
+    answers = together(hosts.all, lambda host: host.read(asked[host.name]))
+    if topology.remote:
+        early.remember(str(topology.root), [(host, asked[host.name]) for host in topology.hosts])
+    return seated(hosts, asked, answers, layout, topology, owner)
 
 
 def asked_again(hosts: Hosts, sites: Sequence[Seat], layout: Layout, topology: Topology) -> dict[str, Again]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from nuages.components.contract import Machine
+from nuages.engine.aim import aim_of
 from nuages.engine.inspecting import (
     Inspected,
     Work,
@@ -16,7 +16,6 @@ from nuages.engine.inspecting import (
     names_of_site,
     policy_of,
     port_of,
-    server_lock,
     services_of,
     sizes_of,
     smoke_of,
@@ -24,7 +23,6 @@ from nuages.engine.inspecting import (
 )
 from nuages.engine.model import Live
 from nuages.engine.request import Console, Request
-from nuages.environments.model import Lock, Target
 from nuages.errors import CheckError, ReleaseError
 from nuages.hosts.transport import Transport
 from nuages.project.model import Project
@@ -42,11 +40,13 @@ SECRET_WORDS = ("secret", "password", "passwd", "token", "private", "credential"
 
 @dataclass(frozen=True)
 class Prepared:
-    """A build in the store and the policy to serve it under. `project` is what it was made from; None when it was there."""
+    """A build in the store and the policy to serve it under. `project` is what it was made from (`key`: its inspection's);
+    None when it was there."""
 
     build: Build
     policy: Mapping[str, Any]
     project: Project | None = None
+    key: str = ""
 
 
 def prepare(request: Request, work: Work, lead: Transport, console: Console) -> Prepared:
@@ -167,9 +167,7 @@ def _build_id(work: Work, inspected: Inspected) -> str:
     project, topology = inspected.project, work.topology
     environment = project.environment.key
     if topology.remote:
-        from nuages.environments.target import target_key
-
-        environment += target_key(lock_for(work, project, work.live.machine)[1])
+        environment += aim_of(work, project, inspected.key, work.live.machine).key
     choices = {
         "settings": project.probe.settings_module,
         "wsgi": project.files.wsgi,
@@ -183,11 +181,6 @@ def _build_id(work: Work, inspected: Inspected) -> str:
     }
     choices |= {"static": "not collected"} if is_on(work.config.env, DISABLE) or not topology.pipeline.static else {}
     return build_id(inspected.source, environment, choices)
-
-
-def lock_for(work: Work, project: Project, machine: Machine) -> tuple[Target, Lock]:
-    """The project's packages for the Python of a server. Kept: the second time it starts no process."""
-    return server_lock(work, project.files, project.interface, machine)
 
 
 def _is_built(work: Work, inspected: Inspected) -> bool:
@@ -214,12 +207,13 @@ def _build(work: Work, inspected: Inspected) -> Prepared:
         **_placeholders(work.config, tuple(generated["SECRET_KEY"])),
         **({} if work.topology.pipeline.static else {DISABLE: "1"}),
     }
-    there = lock_for(work, project, live.machine)[1].python if work.topology.remote else project.environment.python
-    bytecode = _series(project.environment.python.version) == _series(there.version)
+    here = project.environment.python.version
+    there = aim_of(work, project, inspected.key, live.machine).python if work.topology.remote else here
+    bytecode = _series(here) == _series(there)
     order = Order(project, inspected.source, work.store, live.layout, policy, environ, dict(work.config.files), bytecode)
     build = build_release(order, id_, work.here, work.progress)
     now = {"commit": inspected.source.commit, "branch": inspected.source.branch, "dirty": inspected.source.dirty}
-    return Prepared(replace(build, manifest={**build.manifest, **now}), policy, project)
+    return Prepared(replace(build, manifest={**build.manifest, **now}), policy, project, inspected.key)
 
 
 def _series(version: str) -> str:

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
+from nuages.engine.aim import aim_of, lock_for
 from nuages.engine.inspecting import Work
 from nuages.engine.model import Seat
-from nuages.engine.prepare import Prepared, lock_for
+from nuages.engine.prepare import Prepared
 from nuages.environments.model import Environment
 from nuages.hosts import together
 from nuages.hosts.transport import Transport
@@ -27,23 +28,22 @@ def ship(prepared: Prepared, work: Work, sites: Sequence[Seat]) -> tuple[Build, 
     by_transport = {id(seat.transport): seat for seat in sites}
 
     def send(transport: Transport) -> Build:
-        return _send(prepared.build, project, work, by_transport[id(transport)])
+        return _send(prepared.build, project, prepared.key, work, by_transport[id(transport)])
 
     return tuple(together([seat.transport for seat in sites], send))
 
 
-def _send(made: Build, project: Project, work: Work, seat: Seat) -> Build:
-    from nuages.environments.pieces import gather
-    from nuages.environments.placing import place_environment, question_of
-    from nuages.environments.target import target_key
-    from nuages.release.shipping import questions_of, read_contents, ship_build
-
+def _send(made: Build, project: Project, key: str, work: Work, seat: Seat) -> Build:
     live, host = seat.live, seat.transport
-    target, lock = lock_for(work, project, live.machine)
     there = live.manifest or {}
-    if there.get("build") == made.id and there.get("venv") == target_key(lock):
+    if there.get("build") == made.id and there.get("venv") == aim_of(work, project, key, live.machine).key:
         now = {name: made.manifest.get(name) for name in ("commit", "branch", "dirty")}
         return Build(made.id, live.layout.build(made.id), {**there, **now})
+    from nuages.environments.pieces import gather
+    from nuages.environments.placing import place_environment, question_of
+    from nuages.release.shipping import questions_of, read_contents, ship_build
+
+    target, lock = lock_for(work, project, live.machine)
     progress = partial(_tell, work, live.host.name)
     work.progress(f"{live.host.name}: bringing what it lacks of the release")
     pieces = gather(work.here, lock, target, progress)

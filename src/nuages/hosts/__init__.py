@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -45,6 +44,8 @@ def together(transports: Sequence[Transport], work: Callable[[Transport], T]) ->
     """Do the same on every host at the same time. Raises what one raised; of several, a HostError that tells each."""
     if len(transports) == 1:
         return [work(transports[0])]
+    from concurrent.futures import ThreadPoolExecutor, wait  # it brings logging along, which takes longer than the rest of us
+
     with ThreadPoolExecutor(len(transports)) as pool:
         futures = [pool.submit(work, transport) for transport in transports]
         try:

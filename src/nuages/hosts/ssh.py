@@ -18,6 +18,7 @@ from nuages.errors import CommandError, CommandTimeoutError, HostError, PersonNe
 from nuages.hosts.answers import Answers, Listener, as_line, time_limit
 from nuages.hosts.bootstrap import OLDEST, Way, login_check, program, remote_command, sources
 from nuages.hosts.command import Command, Result
+from nuages.hosts.early import begun
 from nuages.hosts.pieces import arriving, frames, sizes
 from nuages.hosts.process import Conversation, attached
 from nuages.hosts.ssh_errors import LOST_STATUS, explain, lost, needs_password, refuses_password
@@ -60,15 +61,24 @@ class RoundTrip:
 class SshTransport:
     """One server. Nothing is connected before something is asked; then all goes over one connection, shared with the next
     command within a minute too. `sudo_password` may be a function: it is called once, and only where sudo asks.
-    `accept_new`: a key that is not known yet is taken as it comes."""
+    `accept_new`: a key that is not known yet is taken as it comes. `alone`: no person is
+    asked for anything, and nobody else's contact is used."""
 
     remote = True
 
-    def __init__(self, host: Address, *, sudo_password: Password = None, accept_new: bool = False) -> None:
+    def __init__(
+        self,
+        host: Address,
+        *,
+        sudo_password: Password = None,
+        accept_new: bool = False,
+        alone: bool = False,
+    ) -> None:
         self.host = host
         self.name = host.name
         self.login = Login(host, accept_new)
         self._password = sudo_password
+        self._alone = alone
         self._way, self._python = Way.FIRST, "python3"
         self._guard = threading.Lock()
         self._refused: HostError | None = None  # a password is tried once: some systems lock an account after three
@@ -77,6 +87,11 @@ class SshTransport:
     @property
     def gate(self) -> bool:
         return self._way is Way.GATE
+
+    @property
+    def learned(self) -> tuple[Way, str]:
+        """How the login becomes root, and with which Python it goes on."""
+        return self._way, self._python
 
     # --- the contract of Transport -------------------------------------------------------------------------------
 
@@ -110,6 +125,11 @@ class SshTransport:
         return result
 
     def read(self, questions: Mapping[str, Mapping[str, Any]], spare: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        contact = None if self._alone else begun(self.host)
+        found = contact.answer(questions) if contact else None
+        if contact and found is not None:
+            self._way, self._python = contact.transport.learned
+            return found
         return self._ask({"read": questions, **({"spare": spare} if spare and not self.gate else {})})
 
     def write(self, steps: Iterable[Mapping[str, Any]], journal: str, progress: Listener) -> None:
@@ -341,7 +361,7 @@ class SshTransport:
 
     def _asks_a_person(self, errors: str, command: str, *, shared: bool) -> bool:
         """Refused without a word; in a terminal, ssh may ask for a passphrase, a touch, a code."""
-        if "Permission denied" not in errors or not (sys.stdin.isatty() and sys.stderr.isatty()):
+        if self._alone or "Permission denied" not in errors or not (sys.stdin.isatty() and sys.stderr.isatty()):
             return False
         with ASKING:
             argv = self.login.argv(command, batch=False, shared=shared)
