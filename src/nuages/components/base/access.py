@@ -59,7 +59,7 @@ def fingerprint(key: str) -> str:
     """As `ssh-keygen -l` tells it."""
     import base64
 
-    digest = hashlib.sha256(base64.b64decode(key.split()[1])).digest()
+    digest = hashlib.sha256(base64.b64decode(key.split()[1], validate=True)).digest()
     return "SHA256:" + base64.b64encode(digest).decode("ascii").rstrip("=")
 
 
