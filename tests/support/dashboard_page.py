@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import select
+import subprocess
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,9 +14,9 @@ from live_site import Site, eventually
 
 
 @contextlib.contextmanager
-def served(site: Site) -> Iterator[str]:
-    """Yields the link that opens the page."""
-    process = site.start_nuages("dashboard", "--no-open")
+def served(site: Any) -> Iterator[str]:
+    """Yields the link that opens the page of a site of this machine, or of one on hosts of the lab."""
+    process = start(site)
     try:
         assert process.stdout
         ready, _w, _x = select.select([process.stdout], [], [], 30)
@@ -27,6 +28,13 @@ def served(site: Site) -> Iterator[str]:
     finally:
         process.terminate()
         process.communicate(timeout=30)
+
+
+def start(site: Any) -> subprocess.Popen[str]:
+    words = ("dashboard", "--no-open")
+    if isinstance(site, Site):
+        return site.start_nuages(*words)
+    return site.started(*words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
 
 class Page:
