@@ -23,6 +23,11 @@ def render(folder: Path, name: str, **values: Any) -> str:
     return _environment(str(folder)).get_template(name).render(**values).rstrip("\n") + "\n"
 
 
+def load_templates() -> None:
+    """jinja2 itself, which takes longer to load than to use."""
+    _environment(str(Path(__file__).parent))
+
+
 @cache
 def _environment(folder: str) -> jinja2.Environment:
     import jinja2  # a site on this machine has no templates, and starts without it

@@ -12,12 +12,14 @@ from nuages.components.base.facts import QUESTIONS
 from nuages.components.certificates.seen import understand as understand_web
 from nuages.components.contract import Machine
 from nuages.components.registry import database
+from nuages.components.templating import load_templates
 from nuages.engine import surroundings
 from nuages.engine.model import PAGE, WINDOW, Live, Seat
 from nuages.errors import StateError
 from nuages.hosts import Hosts, early, together
 from nuages.hosts.transport import Transport
 from nuages.release.layout import SCHEMA, Layout
+from nuages.release.shipped import runtime_digest
 from nuages.topology.model import HERE, Host, Topology
 
 
@@ -48,6 +50,9 @@ def observe(here: Transport, layout: Layout, topology: Topology | None = None) -
 def seats(hosts: Hosts, layout: Layout, topology: Topology, owner: Topology | None) -> tuple[Seat, ...]:
     """First contact with every host, at the same time. Raises StateError, and HostError naming each that can't be reached."""
     asked = asked_of_all(hosts, layout, topology)
+    if early.UNDER_WAY:  # they are thinking already: what takes a moment and is needed afterwards is got ready now
+        load_templates()
+        runtime_digest()
     answers = together(hosts.all, lambda host: host.read(asked[host.name]))
     if topology.remote:
         early.remember(str(topology.root), [(host, asked[host.name]) for host in topology.hosts])

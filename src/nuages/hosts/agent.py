@@ -39,10 +39,10 @@ LEDGER = "/var/lib/nuages/ledger.json"
 SOURCES = globals().get("SOURCES", {})  # over SSH: this file and those beside it, compiled, by name
 REST = [
     "agent_lock.py",
-    "agent_insight.py",
-    "agent_server.py",
     "agent_ready.py",
     "agent_certs.py",
+    "agent_server.py",
+    "agent_insight.py",
     "agent_files.py",
     "agent_packages.py",
     "agent_units.py",

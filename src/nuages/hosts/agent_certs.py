@@ -16,7 +16,6 @@ import contextlib
 import json
 import os
 import re
-import shutil
 import sys
 import time
 
@@ -28,6 +27,7 @@ HOUR = 3600
 NO_CHECK_TIME, PARTIAL_CHAIN = 0x200000, 0x80000  # X509_V_FLAG_* of X509_VERIFY_PARAM_set_flags(3)
 ADDRESSES = 5.0  # seconds for all names
 FILES = ("fullchain.pem", "privkey.pem")
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 # --- what lies there -----------------------------------------------------------------------------------------
@@ -118,13 +118,24 @@ def read_certificate(context, text):
         "issuer": _name(found["issuer"]),
         "subject": _name(found["subject"]),
         "serial": found["serialNumber"],
-        "not_before": ssl.cert_time_to_seconds(found["notBefore"]),
-        "not_after": ssl.cert_time_to_seconds(found["notAfter"]),
+        "not_before": _seconds(found["notBefore"]),
+        "not_after": _seconds(found["notAfter"]),
         "self_signed": found["issuer"] == found["subject"],
     }
 
 
+def _seconds(text):
+    """As ssl.cert_time_to_seconds, which loads calendar, locale and the rest of strptime: `Jun  1 12:00:00 2027 GMT`."""
+    from datetime import datetime, timezone
+
+    month, day, clock, year, _zone = text.split()
+    number = MONTHS.index(month) + 1
+    return int(datetime(int(year), number, int(day), *map(int, clock.split(":")), tzinfo=timezone.utc).timestamp())
+
+
 def _plain(name):
+    if not re.fullmatch(r"[0-9a-fA-F.:\s]+", name):
+        return name.lower()
     import ipaddress
 
     with contextlib.suppress(ValueError):
@@ -360,6 +371,8 @@ def _pair_of(config, kind):
 
 def install(config, chain, key):
     """A folder of its own, checked, then one rename; nginx reads it once it says that it can, else the old one comes back."""
+    import shutil
+
     folder, kind = config["folder"], config["kind"]
     name = "%s-%s" % (kind, digest(chain, key))
     new = os.path.join(folder, name)
@@ -392,6 +405,8 @@ def _relink(path, target):
 
 def tell_proxy():
     """What is wrong, or "". A reload keeps open connections; a proxy that is not running reads it when it starts."""
+    import shutil
+
     if not shutil.which("nginx", path="/usr/sbin:/usr/bin"):
         return ""
     status, _out, err = _tried(["/usr/sbin/nginx", "-t", "-q"], 30)
@@ -534,6 +549,8 @@ def _constraints(names):
 
 @contextlib.contextmanager
 def working_folder(home):
+    import shutil
+
     work = os.path.join(home, ".work-%d" % os.getpid())
     os.makedirs(work, 0o700)
     try:

@@ -1,4 +1,4 @@
-"""ctl.py SITE VERB [GENERATION] [--listen TEXT] [--timeout SECONDS]: one JSON object on standard output.
+"""ctl.py SITE VERB [GENERATION] [--listen TEXT] [--hold] [--timeout SECONDS]: one JSON object on standard output.
 
 The words of the embedded supervisor, said to systemd. No daemon: it asks systemctl, writes what it must remember, ends.
 """
@@ -7,7 +7,6 @@ import json
 import os
 import sys
 import time
-import traceback
 
 
 sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
@@ -152,7 +151,8 @@ class Client:
             if folder is not None:
                 touch_untrusted(folder, "go")
 
-    def switch(self, generation):
+    def switch(self, generation, hold=False):
+        """`hold`: the traffic alone. What was live runs on whole, until this is said again without, or of it."""
         with self.site.changing() as kept:
             state = kept["generations"].get(generation, {}).get("state")
             if state is None:
@@ -161,6 +161,8 @@ class Client:
                 raise RefusedError("generation %s is %s, not proved" % (generation, state))
             if self.site.live() != generation:
                 self.site.go_live(generation)
+            if hold:
+                return {"live": generation, "held": True}
             settling.mark_live(kept, generation)
         try:
             self._settle()
@@ -292,6 +294,7 @@ def parse(arguments):
     verbs.add_parser("ensure").add_argument("--listen", default="")
     for verb in ("start", "prove", "switch", "discard"):
         verbs.add_parser(verb).add_argument("generation")
+    verbs.choices["switch"].add_argument("--hold", action="store_true")
     for verb in ("status", "settle", "drain-wait", "stop", "down", "upgrade"):
         verbs.add_parser(verb)
     for verb in verbs.choices.values():
@@ -309,6 +312,8 @@ def main():
         print(json.dumps(refused.answer))
         return 1
     except Exception as error:
+        import traceback  # with what it needs it takes longer to load than this program
+
         print(json.dumps({"error": repr(error), "detail": traceback.format_exc(limit=-3), "hint": ""}))
         return 1
     print(json.dumps(answer))
