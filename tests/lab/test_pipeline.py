@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import smtp_sink
 from deployed import Deployed, eventually
+from live_site import MODELS
 from post_box import post_box
 
 
@@ -106,6 +107,10 @@ def piped(lab, tmp_path_factory):
 
 @pytest.fixture
 def pipe(piped):
+    for told in piped.folder.glob("*.env"):
+        told.unlink()
+    (piped.root / "books/migrations/0002_note.py").unlink(missing_ok=True)
+    piped.project.write(**{"books/models.py": MODELS})
     with post_box() as box:
         piped.box = box
         piped.environ["NOTIFY_WEBHOOK"] = box.url
@@ -221,10 +226,11 @@ def test_a_live_site_that_does_not_answer_as_it_should_goes_back(pipe):
         said = pipe.refused()
         seen.wait_for(lambda report: report.ok > 50)
 
-    assert f"v{number} is live again, as v{number + 2}" in said
-    assert pipe.version() == before
+    assert "GET /version answered 200, and its page does not hold 'Nobody wrote this'" in said
+    assert f"what was done has been taken back; v{number} still serves" in said
+    assert (pipe.version(), pipe.status()["release"]) == (before, number)
     assert seen.lost == 0, seen
-    assert seen.releases == [before, "wrong", before]
+    assert set(seen.releases) <= {before, "wrong"}
     pipe.in_order()
     assert pipe.box.texts()[-1].endswith("failed")
     assert pipe.hooked("on_failure")

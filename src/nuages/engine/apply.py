@@ -61,8 +61,7 @@ def _confirm(steps: Sequence[Step], run: Run) -> None:
     try:
         _on_each_host(steps, run, "confirm")
     except NuagesError as error:
-        *_, said = error.detail.splitlines() or [error.what]  # what the question's own program says of the answer
-        raise UnconfirmedError(said, where="the live site", hint=error.hint) from error
+        raise UnconfirmedError(error.what, where="the live site", hint=error.hint) from error
 
 
 def _carry_out_hook(step: Step, run: Run) -> None:

@@ -33,6 +33,7 @@ class Facts:
     commit: str
     previous_commit: str
     branch: str
+    dirty: bool
     who: str
     why: str
     url: str
@@ -50,6 +51,7 @@ class Facts:
             "COMMIT": self.commit,
             "PREVIOUS_COMMIT": self.previous_commit,
             "BRANCH": self.branch,
+            "DIRTY": "1" if self.dirty else "",
             "WHO": self.who,
             "WHY": self.why,
             "URL": self.url,
@@ -61,7 +63,7 @@ class Facts:
 def facts_of(request: Request, work: Work) -> Facts:
     topology, live = work.topology, work.live
     release = live.release or {}
-    commit, branch = _commit(request, topology, live, work.here)
+    commit, branch, dirty = _commit(request, topology, live, work.here)
     return Facts(
         site=topology.name,
         environment=topology.environment,
@@ -73,6 +75,7 @@ def facts_of(request: Request, work: Work) -> Facts:
         commit=commit,
         previous_commit=str(release.get("commit") or ""),
         branch=branch,
+        dirty=dirty,
         who=user(),
         why=request.why,
         url=url_of(topology, live),
@@ -88,15 +91,15 @@ def occasion_of(request: Request) -> str:
     return "deploy" if request.source in ("project", "build") else ""
 
 
-def _commit(request: Request, topology: Topology, live: Live, here: Transport) -> tuple[str, str]:
-    if request.source == "release":
-        return str((live.numbered.get(f"v{request.number}") or {}).get("commit") or ""), ""
+def _commit(request: Request, topology: Topology, live: Live, here: Transport) -> tuple[str, str, bool]:
     if request.source != "project":
-        return str((live.release or {}).get("commit") or ""), ""
-    folder = str(topology.source)
-    head = here.run(run("git", "rev-parse", "HEAD", cwd=folder))
-    branch = here.run(run("git", "branch", "--show-current", cwd=folder))
-    return (head.stdout.strip(), branch.stdout.strip()) if head.ok else ("", "")
+        release = live.numbered.get(f"v{request.number}") if request.source == "release" else live.release
+        return str((release or {}).get("commit") or ""), "", bool((release or {}).get("dirty"))
+    status = here.run(run("git", "status", "--porcelain=v2", "--branch", ".", cwd=str(topology.source)))
+    lines = status.stdout.splitlines()
+    head = dict(line[2:].split(" ", 1) for line in lines if line.startswith("# branch.") and " " in line[2:])
+    commit = head.get("branch.oid", "")
+    return "" if commit == "(initial)" else commit, head.get("branch.head", ""), any(not line.startswith("#") for line in lines)
 
 
 def url_of(topology: Topology, live: Live) -> str:

@@ -122,7 +122,7 @@ class Step:
     why: str = ""
     ops: tuple[Op, ...] = field(default=(), repr=False)
     undo: tuple[Op, ...] = field(default=(), repr=False)
-    phase: str = ""  # of a switch over several hosts: prepare, migrate, start, switch
+    phase: str = ""  # of a switch over several hosts: prepare, migrate, start, switch, confirm, keep
     part: str = ""  # what it belongs to, of several steps that make a server ready
 
     def __str__(self) -> str:
@@ -145,7 +145,8 @@ class Surroundings:
 @dataclass(frozen=True)
 class Plan:
     """`ready` makes a server fit for the site; each of its steps stays when a later one fails. `switch` runs as one: a
-    failure in it takes back what it did. `confirm` asks the live site: where that fails, the release before comes back.
+    failure in it takes back what it did. `confirm` asks the live site once the old one is
+    ending: where that fails, the release before comes back.
     `settle` follows once the new release is live. `notes` are told with the plan:
     drift, and host-wide changes that wait for consent."""
 

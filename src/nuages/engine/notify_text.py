@@ -72,7 +72,8 @@ def _what(facts: Facts) -> str:
 
 
 def _fields(facts: Facts) -> tuple[tuple[str, str], ...]:
-    commit = facts.commit[:8] + (f" ({facts.branch})" if facts.branch else "") if facts.commit else ""
+    said = (facts.commit[:8], "+ changes" if facts.dirty else "", f"({facts.branch})" if facts.branch else "")
+    commit = " ".join(filter(None, said)) if facts.commit else ""
     was = f"v{facts.previous}" if facts.previous else ""
     return (("commit", commit), ("why", facts.why), ("by", facts.who), ("before", was), ("hosts", ", ".join(facts.hosts)))
 

@@ -88,7 +88,7 @@ class Line:
         """Carried out. Where no new release came of it, nobody is told."""
         new = not plan.first and plan.facts.get("release") != plan.facts.get("live")
         if new and self.work and self.facts and self.courier and self.facts.occasion in self.courier.topology.notify.on:
-            self.courier.send(_success(plan, self.facts, self.work, time.monotonic() - self.started))
+            self.courier.send(_success(plan, self.request, self.facts, self.work, time.monotonic() - self.started))
 
     def fails(self, error: NuagesError) -> None:
         if self.work is None or self.facts is None:
@@ -136,10 +136,11 @@ class Line:
         error.hint = f"v{number} is live again, as v{number + 2}; the database keeps the migrations that have run"
 
 
-def _success(plan: Plan, facts: Facts, work: Work, seconds: float) -> Message:
+def _success(plan: Plan, request: Request, facts: Facts, work: Work, seconds: float) -> Message:
     from nuages.engine.notify_text import changed_names, on_success
 
-    changes = changed_names(work.live.config, work.config) if work.live.release else ()
+    after = request.change(load_configuration(work.live.config))  # what the user set, without what services export
+    changes = changed_names(work.live.config, after) if work.live.release else ()
     return on_success(facts, commits_between(work.here, work.topology, facts), plan, changes, seconds)
 
 

@@ -11,7 +11,7 @@ from nuages.engine import plan_database as database
 from nuages.engine import plan_site as disk
 from nuages.engine.model import PAGE, Desired, Live, Plan, Seat, Step, Surroundings
 from nuages.engine.ops import link, perform, remove, step, write
-from nuages.engine.plan_confirm import questions
+from nuages.engine.plan_confirm import is_held, questions
 from nuages.engine.request import Request
 from nuages.migrations.model import Judgement
 
@@ -73,12 +73,14 @@ def _plan(desired: Desired, live: Live, judgements: tuple[Judgement, ...], ready
     if desired.new:
         steps += _phase("migrate", [_maintenance(desired, on=True)] if window and not live.maintenance else [])
         steps += _phase("migrate", _database(desired, live, judgements) if desired.lead else ())
-    steps += _go_live(desired, live)
+    held = is_held(desired, live, window=window)
+    steps += _go_live(desired, live, held=held)
     if window and not live.maintenance:
         steps += _phase("switch", [_maintenance(desired, on=False)])
     steps += _phase("switch", _page_left(desired, live))
+    steps += _keep(desired, live) if held else []
     settle = tuple(_settle(desired, live, judgements))
-    confirm = tuple(questions(desired, live))
+    confirm = () if held else tuple(questions(desired, live))
     return Plan(tuple(steps), settle, judgements=judgements, facts=facts, ready=ready, confirm=confirm)
 
 
@@ -124,10 +126,21 @@ def _database(desired: Desired, live: Live, judgements: tuple[Judgement, ...]) -
     yield from database.note_unfinished(desired, judgements)
 
 
-def _go_live(desired: Desired, live: Live) -> Iterable[Step]:
+def _go_live(desired: Desired, live: Live, *, held: bool = False) -> Iterable[Step]:
     """Start beside, prove, name it live, move the traffic: each can be taken back until the last is done."""
     yield from _phase("start", _start(desired, live))
-    yield from _phase("switch", _switch(desired, live))
+    yield from _phase("switch", _switch(desired, live, held=held))
+
+
+def _keep(desired: Desired, live: Live) -> list[Step]:
+    """The site is asked while what was live still runs whole: a wrong answer moves the traffic back."""
+    ask, bound = desired.supervisor.ask, desired.placement.topology.drain + 90
+    keep = perform(ask(live.layout, live.machine, "switch", desired.generation, timeout=bound))
+    asked = _phase("confirm", questions(desired, live))
+    return [
+        *asked,
+        *_phase("keep", [step("~", f"{desired.generation} keeps the traffic", f"{live.serving} is told to end", keep)]),
+    ]
 
 
 def _start(desired: Desired, live: Live) -> Iterable[Step]:
@@ -152,14 +165,15 @@ def _start(desired: Desired, live: Live) -> Iterable[Step]:
     yield step("?", what, f"within {within:g} s, asked with a real Host", prove)
 
 
-def _switch(desired: Desired, live: Live) -> Iterable[Step]:
+def _switch(desired: Desired, live: Live, *, held: bool) -> Iterable[Step]:
     ask, layout, machine = desired.supervisor.ask, live.layout, live.machine
     topology, generation = desired.placement.topology, desired.generation
     if desired.new:
         yield _name_live(desired, live)
     old = f"from {live.serving} " if live.serving else ""
     bound = topology.drain + 90
-    switch = perform(ask(layout, machine, "switch", generation, timeout=bound))
+    hold = ("--hold",) if held else ()
+    switch = perform(ask(layout, machine, "switch", generation, *hold, timeout=bound))
     back = (perform(ask(layout, machine, "switch", live.serving, timeout=bound)),) if live.serving and topology.remote else ()
     yield step("~", f"traffic {old}to {generation}", "no connection is closed", switch, undo=back)
 

@@ -16,6 +16,12 @@ OVERLAP = "0.5"  # seconds in which, without a proxy, the old workers accept as 
 EVERYWHERE = ("0.0.0.0", "::", "")  # noqa: S104 - listened on, never asked
 
 
+def is_held(desired: Desired, live: Live, *, window: bool) -> bool:
+    """May the old generation run on whole until the questions are answered? On a server, unless it can't live with the
+    migrated tables; on this machine both share one socket, and nobody could tell who answers."""
+    return desired.placement.topology.remote and bool(live.serving) and not window and bool(list(questions(desired, live)))
+
+
 def questions(desired: Desired, live: Live) -> Iterable[Step]:
     """What [pipeline] smoke_live asks of a new release; not of one that a rollback brings back, which may know less, and
     not while visitors see the maintenance page."""
@@ -28,7 +34,7 @@ def questions(desired: Desired, live: Live) -> Iterable[Step]:
     words = ("--to", _door(desired), *after, "--questions", told)
     command = code_of(desired).module("smoke", *words, timeout=60 * len(asked))
     what = ", ".join(q.path for q in asked[:SHOWN]) + (" ..." if len(asked) > SHOWN else "")
-    why = "asked as visitors ask; else the release before comes back"
+    why = "asked as visitors ask; else what was live comes back"
     yield step("?", f"the live site answers {what}", why, perform(command))
 
 

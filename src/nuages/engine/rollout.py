@@ -9,7 +9,7 @@ from nuages.engine.model import Plan, Step
 from nuages.topology.model import Topology
 
 
-PHASES = ("prepare", "migrate", "start", "switch")
+PHASES = ("prepare", "migrate", "start", "switch", "confirm", "keep")
 
 
 def roll_out(plans: Sequence[Plan], topology: Topology) -> Plan:

@@ -87,7 +87,7 @@ def main():
     for question in json.loads(given.questions):
         said = fault(given.to, host, scheme, question)
         if said:
-            print(said, file=sys.stderr)
+            print(json.dumps({"error": said}))  # as the programs of the supervisor say it
             sys.exit(1)
         print("GET %s is as it should be" % question["path"])
 

@@ -13,7 +13,7 @@ from nuages.topology.model import Notify
 
 
 FACTS = Facts(
-    "shop", "staging", "up", "deploy", ("web-1",), 8, 7, "c0ffee1234", "beef", "main", "ada", "", "https://shop.example/"
+    "shop", "staging", "up", "deploy", ("web-1",), 8, 7, "c0ffee1234", "beef", "main", True, "ada", "", "https://shop.example/"
 )  # fmt: skip
 
 
@@ -32,7 +32,11 @@ def test_a_success_tells_what_changed():
     fields = dict(message.fields)
     assert message.headline == "shop (staging): v8 is live at https://shop.example/"
     assert message.lines == ("a1 Fix the basket",)
-    assert (fields["configuration"], fields["took"], fields["commit"]) == ("GREETING, worker", "12.3 s", "c0ffee12 (main)")
+    assert (fields["configuration"], fields["took"], fields["commit"]) == (
+        "GREETING, worker",
+        "12.3 s",
+        "c0ffee12 + changes (main)",
+    )
     assert "Fix the basket" in message.text
 
 

@@ -138,6 +138,33 @@ def test_jobs_of_the_clock_follow_the_live_release_and_go_when_it_has_none(clien
     assert "shop-cron-nightly.timer" not in systemd.running
 
 
+def test_a_switch_that_holds_moves_the_traffic_and_nothing_else(client, systemd):
+    live(client, systemd, "v1-aa")
+    client.settle()
+    write(client, "v2-bb")
+    before = systemd.running
+
+    client.switch("v2-bb", hold=True)
+
+    assert client.site.live() == "v2-bb"
+    assert systemd.running == before, "what was live runs on whole"
+    client.switch("v1-aa")
+    assert client.site.live() == "v1-aa"
+    assert client.site.load()["generations"]["v2-bb"]["state"] == "proved"
+
+
+def test_a_switch_that_held_is_finished_by_being_said_again(client, systemd):
+    live(client, systemd, "v1-aa")
+    client.settle()
+    write(client, "v2-bb")
+    client.switch("v2-bb", hold=True)
+
+    client.switch("v2-bb")
+    client.settle()
+
+    assert not any("v1-aa" in unit for unit in systemd.running)
+
+
 def test_a_generation_that_was_not_proved_gets_no_traffic(client, systemd):
     write(client, "v1-aa", "failed")
 
