@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+from pathlib import Path
 
 import click
 
 from nuages.cli.site import Site, json_option, with_site
-from nuages.components.backup.restic import is_here
-from nuages.data.backups import ask_key, keep_key, key_path, vault
+from nuages.components.backup.restic import is_here, place_of
+from nuages.data.backups import ask_key, keep_key, key_path, read_key, vault
 from nuages.errors import NuagesError
 
 
@@ -35,7 +36,7 @@ def after_deploy(site: Site, *, quiet: bool) -> None:
     """The first deploy from a machine keeps the key there, and says so. A CI runner's disk is no place for it."""
     topology = site.topology
     path = key_path(topology.name)
-    if not topology.remote or topology.backups.engine == "none" or path.exists():
+    if not topology.remote or topology.backups.engine == "none" or _is_kept(site, path):
         return
     if os.environ.get("CI"):
         _say("the key of its backups is on the server only: nuages backup key, on a machine of yours", quiet=quiet)
@@ -49,6 +50,14 @@ def after_deploy(site: Site, *, quiet: bool) -> None:
     _say(f"backups: every night at {topology.backups.at}; their key is kept in {path} too", quiet=quiet)
     if is_here(topology):
         _say("backups lie on the server itself, and go with it: [backups] to = sends them elsewhere", quiet=quiet, fg="yellow")
+
+
+def _is_kept(site: Site, path: Path) -> bool:
+    """Of the place where backups go now: another one has another way in."""
+    try:
+        return bool(read_key(path)["repository"] == place_of(site.topology, site.layout))
+    except NuagesError:
+        return False
 
 
 def _say(text: str, *, quiet: bool, fg: str = "") -> None:

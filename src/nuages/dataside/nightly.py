@@ -76,7 +76,7 @@ def run(backups):
         began = time.time()
         before = backups.status()
         about = {"at": now(), "to": backups.store.place, "where": backups.store.place, "here": is_here(backups.store.place)}
-        kept = {key: before[key] for key in ("last", "verified", "checked") if key in before}
+        kept = {key: before[key] for key in ("last", "last_to", "verified", "checked") if key in before}
         try:
             made = make(backups, before)
         except BaseException as error:
@@ -87,7 +87,15 @@ def run(backups):
             raise
         finally:
             shutil.rmtree(backups.path(STAGED), ignore_errors=True)
-        status = {**about, "ok": True, "seconds": round(time.time() - began, 1), **kept, **made, "last": about["at"]}
+        status = {
+            **about,
+            "ok": True,
+            "seconds": round(time.time() - began, 1),
+            **kept,
+            **made,
+            "last": about["at"],
+            "last_to": about["to"],
+        }
         write(backups.path("status.json"), status)
         return status
 
@@ -95,7 +103,7 @@ def run(backups):
 def make(backups, before):
     store = backups.store
     store.key()
-    store.begin(begun=bool(before.get("last")) and before.get("to") == store.place)
+    store.begin(begun=before.get("last_to") == store.place)
     facts = staged(backups)
     paths = [backups.path(STAGED), *own_files(backups)]
     say("sending to %s" % store.place)
@@ -178,7 +186,7 @@ def tidied(backups, before):
     """Old ones go by retention every night; what they were made of, and a look at the repository itself, once a week."""
     keep = backups.config["keep"]
     words = [word for name in ("daily", "weekly", "monthly") if keep.get(name) for word in ("--keep-" + name, str(keep[name]))]
-    weekly = time.time() - (before.get("checked") or 0) > WEEK
+    weekly = before.get("last_to") != backups.store.place or time.time() - (before.get("checked") or 0) > WEEK
     backups.store.ask(
         "forget", "--tag", "nuages", "--group-by", "host", "--keep-last", "1", *words, *(["--prune"] if weekly else [])
     )

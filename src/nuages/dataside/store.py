@@ -178,7 +178,8 @@ class Store:
         return status, "\n".join(lines), b"".join(said).decode("utf-8", "replace")
 
     def _explained(self, errors):
-        detail, place = tail(errors, 6), self.place
+        plain = [line for line in errors.splitlines() if not line.startswith("{") and "known hosts" not in line]
+        detail, place = tail("\n".join(plain) or errors, 6), self.place
         if NO_KEY.search(errors):
             return RefusedError(
                 "the key is not this repository's: %s" % place,

@@ -46,7 +46,7 @@ class Restic(Backup):
         return (
             Description(
                 name="backup",
-                what=f"backups at {topology.backups.at}, to {place_of(topology, placement.layout)}",
+                what=f"backups at {topology.backups.at}, to {place_of(topology, placement.layout)}{'' if topology.backups.to else ' ON THE SAME MACHINE'}",
                 packages=("restic", "openssh-client"),
                 directories=(Directory(str(folder), 0o700), Directory(str(folder / "programs"), 0o700)),
                 files=(
@@ -75,9 +75,9 @@ def config_of(topology: Topology, layout: Layout) -> Mapping[str, Any]:
 
 
 def place_of(topology: Topology, layout: Layout) -> str:
-    """For people: where backups go. The program says the same (store.repository)."""
+    """Where backups go. The program says the same (store.repository)."""
     to = topology.backups.to
-    return f"{to.rstrip('/')}/{topology.name}" if to else f"{layout.dir}/backups/repository ON THE SAME MACHINE"
+    return f"{to.rstrip('/')}/{topology.name}" if to else f"{layout.dir}/backups/repository"
 
 
 def is_here(topology: Topology) -> bool:
