@@ -1,7 +1,8 @@
-"""nuages doctor: is our own installation sound?"""
+"""nuages doctor: is our own installation sound, and where does the chain to a site break?"""
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
@@ -13,21 +14,96 @@ from pathlib import Path
 import click
 
 from nuages import __version__
-from nuages.cli.site import Site, with_site
-from nuages.errors import NuagesError
+from nuages.cli.site import Site, json_option, with_site
+from nuages.errors import NuagesError, UsageError
+from nuages.insight.links import Link
 from nuages.release.layout import local_store
 
 
+MARKS = {
+    "ok": ("ok     ", "green"),
+    "broken": ("BROKEN ", "red"),
+    "follows": ("follows", "yellow"),
+    "skipped": ("-      ", "white"),
+}
+
+
 @click.command()
+@click.argument("site_or_domain", required=False, metavar="[SITE|DOMAIN]")
+@click.option(
+    "--resolve",
+    "given",
+    multiple=True,
+    metavar="NAME=ADDRESS",
+    help="Take this address in place of what DNS says, as before a move.",
+)
+@json_option
 @with_site
-def command(site: Site) -> None:
-    """Look at Nuages itself on this machine: tools, disk, state, supervisor. Exit status 1 when something is wrong."""
-    wrong = 0
-    for good, what, hint in examine(site):
+def command(site: Site, site_or_domain: str | None, given: tuple[str, ...], as_json: bool) -> None:
+    """Walk the chain from DNS to the database and name the first link that is broken; without a name, look at Nuages itself.
+
+    Exit status: 0 all is well, 2 a link of the site is broken, 1 something is wrong here.
+    """
+    if site_or_domain:
+        _walk(site, site_or_domain, _addresses(given), as_json=as_json)
+        return
+    found = list(examine(site))
+    wrong = sum(not good for good, _what, _hint in found)
+    if as_json:
+        click.echo(json.dumps([{"ok": good, "what": what, "hint": hint} for good, what, hint in found], indent=1))
+        click.get_current_context().exit(1 if wrong else 0)
+    for good, what, hint in found:
         mark = click.style("ok  ", fg="green") if good else click.style("bad ", fg="red")
         click.echo(f"{mark} {what}" + (click.style(f"\n     hint: {hint}", dim=True) if hint and not good else ""))
-        wrong += not good
     click.get_current_context().exit(1 if wrong else 0)
+
+
+def _walk(site: Site, name: str, given: dict[str, tuple[str, ...]], *, as_json: bool) -> None:
+    from nuages.insight import examine as looking
+    from nuages.insight import links
+
+    known = (site.topology.name, *site.topology.domains)
+    if name not in known:
+        raise UsageError(
+            f"{name} is neither this site nor a domain of it",
+            where=str(site.topology.root),
+            hint="known here: " + ", ".join(known),
+        )
+    found = links.judged(looking.examine(site.topology, site.hosts, site.layout, given))
+    first = links.first_broken(found)
+    if as_json:
+        answer = {
+            "site": site.topology.name,
+            "broken": first.as_dict() if first else None,
+            "links": [each.as_dict() for each in found],
+        }
+        click.echo(json.dumps(answer, indent=1))
+    else:
+        for each in found:
+            _tell(each, several=len(site.hosts.all) > 1)
+        word = f"the first broken link: {first.name}{f' on {first.host}' if first.host else ''}" if first else "every link holds"
+        click.echo(click.style(f"\n{word}", fg="red" if first else "green", bold=True))
+    click.get_current_context().exit(2 if first else 0)
+
+
+def _tell(link: Link, *, several: bool) -> None:
+    mark, colour = MARKS[link.state]
+    name = f"{link.host} {link.name}" if several and link.host else link.name
+    click.echo(f"{click.style(mark, fg=colour)}  {name:<12} {link.what}")
+    if link.state in ("broken", "follows"):
+        for line in link.why.splitlines()[:6] if link.state == "broken" else ():
+            click.echo(f"{'':<22} {line}")
+        click.echo(click.style(f"{'':<22} {'hint: ' if link.state == 'broken' else ''}{link.todo}", dim=True))
+
+
+def _addresses(given: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for each in given:
+        name, equals, address = each.partition("=")
+        if not equals or not name:
+            raise UsageError(f"{each!r} says no address", hint="--resolve shop.example=192.0.2.10")
+        found[name] = (*found.get(name, ()), *filter(None, address.split(",")))
+    return found
 
 
 def examine(site: Site) -> Iterator[tuple[bool, str, str]]:

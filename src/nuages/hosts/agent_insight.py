@@ -180,4 +180,40 @@ def of_json(line):
     return (stamp[:19] + "+00:00" if stamp.endswith("Z") else stamp), int(row["status"]), taken
 
 
-READS.update({"vitals": read_vitals, "traffic": read_traffic})
+# --- a question to the site itself ---------------------------------------------------------------------------
+
+
+def read_ask(host, path="/", socket="", port=0, bind="127.0.0.1", secure=False, timeout=20.0):
+    """A request as the proxy would make it, over the site's socket (or a port of this machine): {"status", "seconds",
+    "location"}, or {"problem"}. A link to a socket is followed; `target` is where it leads."""
+    import http.client
+    import socket as sockets
+
+    answer = {"target": os.path.realpath(socket) if socket else "", "status": 0, "problem": "", "location": ""}
+    if socket and not os.path.lexists(socket):
+        return dict(answer, problem="no link", target="")
+    if socket and not os.path.exists(socket):
+        return dict(answer, problem="no socket")
+    connection = http.client.HTTPConnection(bind if port else "localhost", port or 80, timeout=timeout)
+    begun = time.monotonic()
+    try:
+        if socket:
+            connection.sock = sockets.socket(sockets.AF_UNIX, sockets.SOCK_STREAM)
+            connection.sock.settimeout(timeout)
+            connection.sock.connect(socket)
+        named = {"Host": host, "X-Forwarded-Proto": "https" if secure else "http", "X-Forwarded-Host": host}
+        named.update({"X-Forwarded-For": "127.0.0.1", "User-Agent": "nuages-doctor"})
+        connection.request("GET", path, headers=named)
+        response = connection.getresponse()
+        response.read(1 << 20)
+        answer.update(status=response.status, location=response.getheader("Location") or "")
+    except sockets.timeout:
+        answer["problem"] = "no answer within %g s" % timeout
+    except (OSError, http.client.HTTPException) as error:
+        answer["problem"] = getattr(error, "strerror", None) or "%s %s" % (type(error).__name__, error)
+    finally:
+        connection.close()
+    return dict(answer, seconds=time.monotonic() - begun)
+
+
+READS.update({"vitals": read_vitals, "traffic": read_traffic, "ask": read_ask})

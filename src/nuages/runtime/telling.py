@@ -187,7 +187,7 @@ def send_mail(subject, text, to):
         from django.conf import settings
         from django.core.mail import EmailMessage
 
-        sender, prefix = settings.SERVER_EMAIL, settings.EMAIL_SUBJECT_PREFIX
+        sender, prefix = settings.SERVER_EMAIL, settings.EMAIL_SUBJECT_PREFIX.replace("[Django] ", "")
     except Exception:
         _send_plain(subject, text, to)
         return
