@@ -23,6 +23,7 @@ from nuages.topology.model import Topology
 
 HOOK = "hook"  # the op of a step that is carried out here and not by a host
 TAIL = 12
+SHOWN = 100  # characters of a command
 HARMLESS = ("after_switch", "on_failure")  # their failure is told and changes nothing
 WHY = {
     "before_build": "before the project is read",
@@ -33,7 +34,9 @@ WHY = {
 
 
 def step_of(name: str, line: str, host: str) -> Step:
-    return Step("!", host, f"hook {name}: {line}", WHY[name], ({"op": HOOK, "hook": name, "line": line},))
+    shown = " ".join(line.split())
+    what = f"hook {name}: {shown if len(shown) <= SHOWN else f'{shown[:SHOWN]} ...'}"
+    return Step("!", host, what, WHY[name], ({"op": HOOK, "hook": name, "line": line},))
 
 
 def is_hook(step: Step) -> bool:

@@ -22,7 +22,7 @@ READ_AS_JSON = (
     r"config/v[0-9]{1,9}\.json",
 )
 STATED = (r"venvs/%s(/.*)?" % VENV, r"venvs/\.wheels/[0-9a-f]{64}-[0-9.]{1,8}", r"releases/%s(/.*)?" % BUILD)
-ASKED_OF_CODE = r"nuages_runtime\.(pending|rehearse|schema)"
+ASKED_OF_CODE = r"nuages_runtime\.(pending|rehearse|schema|mailing)"
 MAKERS = ("acme", "local-ca", "own", "none")
 YOURSELF = "log in as yourself: it deploys its one site, goes back and sets its configuration"
 NOT_HERE = {"status": 126, "stdout": "", "stderr": "not through a deploy key"}
@@ -242,9 +242,14 @@ def _store(site, told, *names):
 def _lacking(site, told):
     _store(site, told, "pieces")
     pieces = {matching(r"[0-9a-f]{64}", digest, "digest"): number(size) for digest, size in (told.get("pieces") or {}).items()}
-    if sum(pieces.values()) > room(site):
-        raise Refused("there is no room for this on the server's disk", "nuages doctor", person=False)
-    return ask("lacking", store=site.store, pieces=pieces)
+
+    def put(_question):
+        lacking = known(READS, "lacking")(store=site.store, pieces=pieces)
+        if sum(pieces[digest] for digest in lacking) > room(site):
+            raise Refused("there is no room for this on the server's disk", "nuages doctor", person=False)
+        return lacking
+
+    return put
 
 
 def room(site):
@@ -306,7 +311,7 @@ def _unscratch(site, told):
 
 
 def _command(site, told):
-    """Of the project's code, what its migrations are; of PostgreSQL, that the site's role may make a copy for as long as a
+    """Of the project's code, what its migrations are, and that it sends the news of a deploy; of PostgreSQL, that the site's role may make a copy for as long as a
     rehearsal takes."""
     only(told, "argv", "env", "cwd", "timeout", "user", "input", "stream")
     argv = [text(word, 1 << 16) for word in told["argv"]]
@@ -316,8 +321,8 @@ def _command(site, told):
     stream = bool(told.get("stream"))
     if user == site.account and argv[1:2] == ["-m"] and re.fullmatch(ASKED_OF_CODE, argv[2]):
         site.fits(argv[0], r"venvs/%s/bin/python" % VENV)
-        cwd = text(told.get("cwd") or "/", 4096)
-        return lambda _question: read_command(argv, env, cwd, timeout, site.account, stream=stream)
+        cwd, said = text(told.get("cwd") or "/", 4096), text(told.get("input") or "", 1 << 16)
+        return lambda _question: read_command(argv, env, cwd, timeout, site.account, input=said, stream=stream)
     if user == "postgres" and argv in copying(site):
         return lambda _question: read_command(argv, running.ROOM, "/", 120, "postgres", stream=stream)
     if argv[:3] == ["stat", "-c", "%s"] and len(argv) == 4:

@@ -22,7 +22,7 @@ WORDS = {
     "ensure": lambda site, rest: rest == ["--listen", site.dir + "/run/web.sock"],
     "start": lambda site, rest: len(rest) == 1,
     "prove": lambda site, rest: len(rest) in (1, 3),
-    "switch": lambda site, rest: len(rest) == 1,
+    "switch": lambda site, rest: len(rest) == 1 or rest[1:] == ["--hold"],
     "discard": lambda site, rest: len(rest) == 1,
     "drain-wait": lambda site, rest: len(rest) == 2,
 }
