@@ -16,6 +16,7 @@ import grp
 import json
 import os
 import py_compile
+import re
 import shutil
 import sys
 import tempfile
@@ -176,8 +177,15 @@ def link_tree(tree, path):
         os.makedirs(target, exist_ok=True)
         scripts = target == os.path.join(path, "bin")
         for name in names:
+            refuse_ours(os.path.relpath(os.path.join(target, name), path))
             if not (scripts and write_script(os.path.join(folder, name), os.path.join(target, name), path)):
                 link(os.path.join(folder, name), os.path.join(target, name))
+
+
+def refuse_ours(part):
+    """Root may run an environment's Python, to compile: no package brings another one, or where that looks for its library."""
+    if part == "pyvenv.cfg" or re.fullmatch(r"bin/python[0-9.]*", part):
+        raise Refused(f"a package brings {part}, which is the environment's own", "", "leave that package out")
 
 
 def write_script(source, target, path):
