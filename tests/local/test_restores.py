@@ -129,7 +129,7 @@ def test_a_dump_that_does_not_hold_what_it_says_changes_nothing(shop, tmp_path):
     dump = tmp_path / "shop.tar"
     shop.nuages("db", "backup", dump)
     with archive.opened(str(dump)) as (manifest, stream):
-        content, member = stream.read(), stream.name
+        content, member = stream.read(), "database.dump" if manifest["engine"] == "postgresql" else "database.sqlite3"
     table = next(name for name in manifest["tables"] if name.endswith("books_book"))
     with archive.Writer(str(dump), member) as writer:
         writer.take(io.BytesIO(content))

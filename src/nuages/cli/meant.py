@@ -23,9 +23,9 @@ def meant(site: Site, what: str, *, yes: bool) -> None:
     name = site.topology.name
     if yes or (click.get_current_context().find_root().obj or {}).get("yes"):
         return
-    if not sys.stdin.isatty() and not sys.stdin.readable():
-        raise UsageError("nobody is here to ask; nothing was changed", hint="--yes says that it is meant")
     click.echo(what, err=True)
     typed = click.prompt(f"Type the site's name ({name}) to go on", default="", show_default=False, err=True)
+    if not sys.stdin.isatty():
+        click.echo(err=True)  # nobody's Return has ended that line
     if typed != name:
         raise UsageError(f"{typed!r} is not its name; nothing was changed" if typed else "nothing was changed", where=name)

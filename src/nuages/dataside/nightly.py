@@ -51,7 +51,11 @@ class Backups:
         return os.path.join(self.folder, *parts)
 
     def status(self):
-        return read(self.path("status.json")) or {}
+        """{} where it was damaged: it is a note, and keeps nobody from the next backup."""
+        try:
+            return read(self.path("status.json")) or {}
+        except RefusedError:
+            return {}
 
     @contextlib.contextmanager
     def alone(self):
