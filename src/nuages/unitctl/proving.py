@@ -14,6 +14,7 @@ from written import unit_of
 
 
 LINES = 5
+LOOK = 0.4  # seconds between questions to systemd
 TIMES = 3  # good answers in a row: workers share the socket, and one of them may be the odd one out
 EXPECT = "2xx,3xx,401,403,404"
 HINTS = {
@@ -49,20 +50,23 @@ FATAL = re.compile(r"(Fatal Python error: .*)\n((?:.*\n){0,60})")
 MEMORY = re.compile(r"MemoryError|Cannot allocate memory|Perhaps out of memory")
 
 
-def judge(site, generation, process, since):
-    """True, None (not yet) or why not: {"kind", "process", "lines"}. `since` is where its log began."""
+def judge(site, generation, process, since, look=True):
+    """True, None (not yet) or why not: {"kind", "process", "lines"}. `since` is where its log began. Without `look` systemd
+    is not asked while the workers have not told anything: asking takes as much of the processor as it gives them to start."""
     unit = unit_of(site.name, process["name"], generation)
     reports = read_reports(site, generation)
     for report in reports:
         if not report.get("ok"):
             lines = report.get("lines")
             return failure(process, report.get("kind", "failed"), lines if isinstance(lines, list) else [report.get("detail")])
+    waits = process.get("proof") and len(reports) < int(process.get("workers", 1))
+    waits = waits or not os.path.exists(site.socket(generation))
+    if waits and not look:
+        return None
     found = units.show([unit]).get(unit, {})
     if found.get("ActiveState") == "failed" or int(found.get("NRestarts") or 0) > 0 or found.get("SubState") == "auto-restart":
         return ended(process, unit, found, read_log(process, since))
-    if process.get("proof") and len(reports) < int(process.get("workers", 1)):
-        return None
-    return True if os.path.exists(site.socket(generation)) else None
+    return None if waits else True
 
 
 def read_reports(site, generation):
@@ -225,9 +229,11 @@ def get(path, target, headers, patience):
 
 def await_proof(site, generation, process, since, allowed):
     """True or why not, within `allowed` seconds."""
-    deadline = time.monotonic() + allowed
+    deadline, looked = time.monotonic() + allowed, 0.0
     while True:
-        verdict = judge(site, generation, process, since)
+        look = time.monotonic() - looked > LOOK
+        looked = time.monotonic() if look else looked
+        verdict = judge(site, generation, process, since, look)
         if verdict is True:
             return ask(site, generation, process)
         if verdict is not None:
