@@ -195,9 +195,7 @@ class Store:
         if MISSING.search(errors) and not UNREACHED.search(errors):
             return MissingError("there are no backups at %s" % place, detail, "nuages backup now makes the first")
         if UNREACHED.search(errors):
-            return RefusedError(
-                "%s can't be reached" % place, detail, "is that host up, and is its name right? " + self._way_in()
-            )
+            return RefusedError("%s can't be reached" % place, detail, "is that host up, and is its name right?")
         return RefusedError("restic failed", detail)
 
     def _way_in(self):
