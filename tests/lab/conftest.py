@@ -19,6 +19,7 @@ LONG = {
     "test_days.py",
     "test_interruptions.py",
     "test_lab_leaves_nothing.py",
+    "test_mdn_heroku.py",
     "test_migrations_on_servers.py",
     "test_nginx.py",
     "test_occupied.py",

@@ -99,6 +99,10 @@ def _live(home: Path) -> Live:
 
 def _deploy(home: Path, folder: str, tree: Path, options: Options) -> str:
     """Deploy a checkout as the site of `home`. What fails is told in full, and to git in one line."""
+    import traceback
+
+    import click
+
     from nuages.cli.console import show_error
 
     out = Prefixed(sys.stderr)
@@ -108,6 +112,9 @@ def _deploy(home: Path, folder: str, tree: Path, options: Options) -> str:
         except NuagesError as error:
             show_error(error)
             return f"deploy failed: {error}"
+        except Exception as error:  # noqa: BLE001 - git is owed an answer, whatever happened
+            click.echo(traceback.format_exc(), err=True)
+            return f"deploy failed: {type(error).__name__}: {error}"
 
 
 def _perform(home: Path, tree: Path, options: Options) -> str:
