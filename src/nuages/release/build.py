@@ -22,6 +22,7 @@ from nuages.errors import ReleaseError
 from nuages.hosts.command import Command
 from nuages.hosts.transport import Progress, Transport
 from nuages.project.model import Project
+from nuages.release.bytecode import compile_build
 from nuages.release.frontend import build_front_end, forget_packages
 from nuages.release.layout import Layout
 from nuages.release.shipped import RUNTIME, runtime_digest
@@ -33,7 +34,6 @@ from nuages.release.writable import lay_config_files, lead_to_site, link_config_
 KEPT_HERE = 5  # builds, and environments, of a site that lives on servers
 DAY = 86400
 MIGRATIONS = "migrations.json"
-MANY_MODULES = 300  # from here on compiling in two processes pays for starting them
 
 
 @dataclass(frozen=True)
@@ -160,7 +160,8 @@ def _fill(partial: Path, order: Order, here: Transport, progress: Progress) -> N
         }
         _translations(project, env, here, progress)
         if order.bytecode:
-            _bytecode(partial, order.source, project, here)
+            python = project.environment
+            compile_build(partial, python.executable, python.python.version, here, order.store / "releases")
         collect_static(partial, project, order.store, env, here, progress)
         link_config_files(source, order.site, order.config_files)
     forget_packages(source, project)
@@ -210,17 +211,6 @@ def _translations(project: Project, env: Mapping[str, str], here: Transport, pro
             env=env,
         )
     )
-
-
-def _bytecode(partial: Path, source: Source, project: Project, here: Transport) -> None:
-    """Compile what the workers will import. `unchecked-hash`: the release is immutable, and times change with copies.
-
-    A file that does not compile is told by whatever imports it, with its line; one that nothing imports does no harm.
-    """
-    folders = (str(partial / "source"), str(partial / "runtime"))
-    processes = ("-j", "2") if sum(n.endswith(".py") for n in source.files) > MANY_MODULES else ()
-    options = ("-q", *processes, "-s", str(partial), "-p", "/", "--invalidation-mode", "unchecked-hash")
-    here.run(Command((project.environment.executable, "-I", "-m", "compileall", *options, *folders)))
 
 
 def _manifest(id_: str, project: Project, source: Source, partial: Path) -> dict[str, Any]:
