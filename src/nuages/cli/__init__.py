@@ -46,7 +46,7 @@ VERBS = {
         "audit",
         "eject",
     ),
-    "Data": ("backup", "db"),
+    "Data": ("backup", "db", "media", "quiet"),
     "Inside": ("run", "manage", "shell", "dbshell"),
     "Nuages": ("ci", "lab", "doctor", "completion"),
 }

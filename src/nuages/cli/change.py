@@ -33,7 +33,8 @@ def apply_change(site: Site, change: Callable[[Configuration], Configuration], w
     # Environments are never changed in place: another driver means another one, resolved from the project's files.
     manifest = live.manifest or {}
     source = "project" if lacks_driver(new, manifest.get("versions", {})) else "live"
-    deploy(Request(root=root_of(ctx), what=what, source=source, change=change), console)
+    environment = site.topology.environment
+    deploy(Request(root=root_of(ctx), what=what, source=source, change=change, environment=environment), console)
     after = site.live()
     if not as_json:
         where = f" at {url_of(after, site.topology)}" if after.serving else ", and not running: nuages start"

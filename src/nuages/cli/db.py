@@ -14,6 +14,8 @@ WORDS = {
     "drop": "db_drop",
     "pull": "db_pull",
     "scrub": "db_scrub",
+    "push": "db_push",
+    "copy": "db_copy",
     "convert": "db_convert",
 }
 

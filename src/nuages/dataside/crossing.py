@@ -4,6 +4,7 @@
   {"verb": "fence", "up": true}         the live SQLite takes no more writes; "up": false takes that back
   {"verb": "aside", "number": N, "kept": WORD}   an earlier database under the name that is wanted is kept under another
   {"verb": "move", "number": N}         from the live release's database into that of release N, which is not live yet
+  {"verb": "mail"}                      does the live release, which should be quiet, keep its mail?
   {"verb": "load", "file": PATH}        an archive of SQLite into <db>-restore of the live release's PostgreSQL
 
 The rows are compared before any of these says that it is done.
@@ -141,7 +142,17 @@ def readable(stream, account):
         shutil.rmtree(folder, ignore_errors=True)
 
 
-VERBS = {"look": look, "fence": fence, "aside": aside, "move": move, "load": load}
+def mail(wish):
+    """Raises RefusedError unless the live release keeps all its mail."""
+    backends = inside.ask(live_of(wish), ["mail_backends"], {}, say)["backends"]
+    loud = sorted({name for name in backends if not name.endswith(("filebased.EmailBackend", "dummy.EmailBackend"))})
+    if loud:
+        hint = "its release was built by an older Nuages: deploy it once, and run the same command again"
+        raise RefusedError("the site would still send mail: " + ", ".join(loud), "", hint)
+    return {"backends": backends}
+
+
+VERBS = {"mail": mail, "look": look, "fence": fence, "aside": aside, "move": move, "load": load}
 
 
 def main():

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import email.utils
+import os
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from .overlay_values import NOTE, kept_type
 
 
+FILES = "django.core.mail.backends.filebased.EmailBackend"
 SMTP = "django.core.mail.backends.smtp.EmailBackend"
 DEVELOPMENT = tuple("django.core.mail.backends.%s.EmailBackend" % name for name in ("console", "dummy", "filebased", "locmem"))
 SECONDS = 10
@@ -152,4 +154,20 @@ def _people(text):
     return found
 
 
-RULES = (mail, addresses)
+def sink(view):
+    """A copy of another environment has its people in it: whatever it sends stays in a folder of the site's."""
+    if not view.env("NUAGES_QUIET"):
+        return
+    folder = os.path.join(view.policy.get("data_dir") or "", "unsent-mail")
+    why = "nuages quiet: no mail leaves this site"
+    if view.get("MAILERS") is not None:
+        yield "MAILERS", {alias: {"BACKEND": FILES, "OPTIONS": {"file_path": folder}} for alias in view.get("MAILERS")}, why
+        return
+    if view.django >= (6, 1) and not any(view.sets(name) for name in (*OLD_NAMES.values(), "EMAIL_BACKEND", "EMAIL_TIMEOUT")):
+        yield "MAILERS", {"default": {"BACKEND": FILES, "OPTIONS": {"file_path": folder}}}, why
+        return
+    yield "EMAIL_BACKEND", FILES, why
+    yield "EMAIL_FILE_PATH", folder, why
+
+
+RULES = (mail, addresses, sink)

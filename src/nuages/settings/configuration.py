@@ -31,6 +31,7 @@ class Configuration:
     secret_key: str = ""
     secret_key_fallbacks: tuple[str, ...] = ()
     why: str = ""
+    quiet: bool = False  # no mail leaves, and nothing runs by the clock: it has another environment's people in it
 
     def __repr__(self) -> str:
         return f"Configuration(v{self.version}: {', '.join(sorted(self.env)) or 'empty'})"
@@ -98,6 +99,12 @@ def set_scale(config: Configuration, scale: Mapping[str, int]) -> Configuration:
     )
 
 
+def set_quiet(config: Configuration, *, quiet: bool) -> Configuration:
+    if config.quiet == quiet:
+        return config
+    return replace(config, version=config.version + 1, quiet=quiet, why=f"quiet {'on' if quiet else 'off'}")
+
+
 def rotate_key(config: Configuration) -> Configuration:
     """A new key; the old one goes on verifying what it signed (SECRET_KEY_FALLBACKS, Django 4.1 and newer)."""
     fallbacks = (config.secret_key, *config.secret_key_fallbacks)[:3]
@@ -112,7 +119,7 @@ def rotate_key(config: Configuration) -> Configuration:
 
 def rolled_back(old: Configuration, newest: Configuration) -> Configuration:
     """The old values under a new version; a rotated key is never revived."""
-    keys = {"secret_key": newest.secret_key, "secret_key_fallbacks": newest.secret_key_fallbacks}
+    keys = {"secret_key": newest.secret_key, "secret_key_fallbacks": newest.secret_key_fallbacks, "quiet": newest.quiet}
     same = (old.env, old.files, old.scale) == (newest.env, newest.files, newest.scale)
     return newest if same else replace(old, version=newest.version + 1, why=f"rollback to config v{old.version}", **keys)  # type: ignore[arg-type]
 
@@ -137,6 +144,7 @@ def process_environment(config: Configuration, generated_names: tuple[str, ...])
         "NUAGES_SECRET_KEY": config.secret_key,
         "NUAGES_SECRET_KEY_FALLBACKS": json.dumps(list(config.secret_key_fallbacks)),
         **dict.fromkeys(generated_names, config.secret_key),
+        **({"NUAGES_QUIET": "1"} if config.quiet else {}),
     }
     return {**ours, **config.env}
 

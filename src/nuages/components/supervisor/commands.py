@@ -18,6 +18,7 @@ def background(placement: Placement) -> tuple[ProcessSpec, ...]:
 def _background(placement: Placement, process: Mapping[str, Any]) -> ProcessSpec:
     name, kind = process["name"], process["kind"]
     wanted = placement.scale.get(name, placement.topology.scale.get(name, 1))
+    wanted = 0 if kind == "scheduler" and is_quiet(placement) else wanted
     return ProcessSpec(
         name=name,
         kind=kind,
@@ -29,6 +30,11 @@ def _background(placement: Placement, process: Mapping[str, Any]) -> ProcessSpec
         drain=placement.topology.drain,
         start_timeout=placement.topology.health.within,
     )
+
+
+def is_quiet(placement: Placement) -> bool:
+    """Nothing runs by the clock: `nuages quiet`."""
+    return "NUAGES_QUIET" in placement.env
 
 
 def environment(placement: Placement) -> dict[str, str | Secret]:

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from nuages.components.budget import MIB, Limits, process_limits, site_limits
 from nuages.components.contract import Description, Directory, File, Machine, Placement, ProcessSpec, Unit
 from nuages.components.supervisor import Supervisor
-from nuages.components.supervisor.commands import background, environment, shell
+from nuages.components.supervisor.commands import background, environment, is_quiet, shell
 from nuages.components.supervisor.crontab import calendar
 from nuages.components.supervisor.sandbox import directives
 from nuages.components.templating import head, render
@@ -100,7 +100,8 @@ def slice_of(site: str) -> str:
 def jobs(placement: Placement) -> tuple[Cron, ...]:
     """The jobs of the clock run on one host of all: the first."""
     topology = placement.topology
-    return topology.cron if topology.hosts and placement.host.name == topology.hosts[0].name else ()
+    here = topology.hosts and placement.host.name == topology.hosts[0].name and not is_quiet(placement)
+    return topology.cron if here else ()
 
 
 def _job(placement: Placement, job: Cron) -> ProcessSpec:
