@@ -10,6 +10,9 @@ from nuages.hosts.local import LocalTransport
 from nuages.release.bytecode import compile_build
 
 
+THIS = platform.python_version()
+
+
 class Counting(LocalTransport):
     def __init__(self):
         self.compiled = []
@@ -24,7 +27,7 @@ def here():
     return Counting()
 
 
-def build(folder, here, version=platform.python_version(), **modules):
+def build(folder, here, version=THIS, **modules):
     for name, text in {"views": "a = 1\n", "urls": "b = 2\n", **modules}.items():
         path = folder / "source" / "shop" / f"{name}.py"
         path.parent.mkdir(parents=True, exist_ok=True)
