@@ -192,7 +192,17 @@ def tidied(backups, before):
     words = [word for name in ("daily", "weekly", "monthly") if keep.get(name) for word in ("--keep-" + name, str(keep[name]))]
     weekly = before.get("last_to") != backups.store.place or time.time() - (before.get("checked") or 0) > WEEK
     backups.store.ask(
-        "forget", "--tag", "nuages", "--group-by", "host", "--keep-last", "1", *words, *(["--prune"] if weekly else [])
+        "forget",
+        "--tag",
+        "nuages",
+        "--group-by",
+        "host",
+        "--keep-last",
+        "1",
+        "--keep-within",
+        "2d",
+        *words,
+        *(["--prune"] if weekly else []),
     )
     if not weekly:
         return {"checked": before["checked"]}
@@ -378,7 +388,7 @@ def uploads_(backups):
             backups.store.extract(chosen["id"], holder, target)
             source = holder + target
             if os.path.isdir(source):
-                own(holder, backups.account)
+                own(holder, backups.account, os.stat(target).st_gid if os.path.isdir(target) else -1)
                 kept = os.path.join(holder, "before")
                 moved = uploads.as_account(backups.account, "merge", source, target, kept)
                 placed, replaced = placed + moved["placed"], replaced + moved["replaced"]
@@ -391,7 +401,8 @@ def uploads_(backups):
     return {"placed": placed, "replaced": replaced, "kept": backups.path("replaced") if replaced else ""}
 
 
-def own(path, account):
+def own(path, account, group):
+    """`group`: the one of the place where they go, through which the proxy reads them."""
     if not account or os.geteuid() != 0:
         return
     import pwd
@@ -399,9 +410,9 @@ def own(path, account):
     found = pwd.getpwnam(account)
     # By open folders and not by paths: once the first is the account's, it may swap what is in it for links.
     for _folder, folders, names, descriptor in os.fwalk(path):
-        os.fchown(descriptor, found.pw_uid, found.pw_gid)
+        os.fchown(descriptor, found.pw_uid, group)
         for name in folders + names:
-            os.chown(name, found.pw_uid, found.pw_gid, dir_fd=descriptor, follow_symlinks=False)
+            os.chown(name, found.pw_uid, group, dir_fd=descriptor, follow_symlinks=False)
 
 
 def forget(backups):

@@ -55,6 +55,7 @@ def merge(source, target, kept):
     """Files of `source` take their place in `target`, one rename each. Those that differ and were there go to `kept`; what
     the backup does not have stays."""
     placed = replaced = 0
+    os.umask(0o027)  # as the site's own processes have it: the proxy's group must get into new folders
     for path, _size in list(listed(source)):
         new, old, aside = (os.path.join(root, path) for root in (source, target, kept))
         os.makedirs(os.path.dirname(old), exist_ok=True)
