@@ -34,7 +34,7 @@ def command(ctx: click.Context, port: int | None, no_open: bool) -> None:
 
     root = root_of(ctx)
     topology = load_topology(root)  # what is wrong with nuages.toml is told here, not in a browser
-    dashboard = Dashboard(root, _port(port))
+    dashboard = Dashboard(root, _port(port), say=click.echo)
     click.echo(f"{topology.name} at {click.style(dashboard.link(), bold=True)}")
     click.echo(click.style("the link works once; Enter prints another one, Ctrl-C ends", dim=True))
     threading.Thread(target=_more_links, args=(dashboard.link,), daemon=True).start()

@@ -27,7 +27,7 @@ class Job:
     def __init__(self, what: str, board: Board) -> None:
         self.id, self.board = secrets.token_hex(4), board
         self.word = threading.Event()
-        self.agreement, self.declined = False, ""
+        self.agreement, self.closed, self.declined = False, False, ""
         self.guard = threading.Lock()
         self.facts: dict[str, Any] = {
             "id": self.id, "what": what, "state": "preparing", "began": time.time(), "ended": 0.0, "line": "", "steps": [],
@@ -65,7 +65,7 @@ class Job:
             return plan.empty
         self.word.clear()
         self.tell(state="asking", until=time.time() + PATIENCE)
-        in_time = self.word.wait(PATIENCE)
+        in_time = self.closed or self.word.wait(PATIENCE)
         if in_time and self.agreement:
             self.tell(state="applying", until=0.0)
             return True
@@ -99,6 +99,11 @@ class Job:
         self.agreement = agree
         self.word.set()
 
+    def withdraw(self) -> None:
+        """Nobody will answer any more: what asks, or comes to ask, is declined."""
+        self.closed = True
+        self.word.set()
+
     @property
     def over(self) -> bool:
         return bool(self.facts["ended"])
@@ -127,13 +132,18 @@ class Jobs:
             raise UsageError("that is over; look at what is under way now")
         self.current.answer(agree=agree, name=name)
 
+    @property
+    def under_way(self) -> str:
+        """The title of what is being prepared or applied; "" where nothing is, or where it only asks."""
+        job = self.current
+        return str(job.facts["what"]) if job and not job.over and job.facts["state"] != "asking" else ""
+
     def stop_asking(self) -> None:
         """The program ends: what waits for a word is declined; what is being applied comes to its end."""
-        job, thread = self.current, self.thread
-        if job and job.facts["state"] == "asking":
-            job.answer(agree=False)
-        if thread:
-            thread.join()
+        if self.current:
+            self.current.withdraw()
+        if self.thread:
+            self.thread.join()
 
     def _carry_out(self, job: Job, work: Work) -> None:
         job.tell()

@@ -7,7 +7,7 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -40,8 +40,8 @@ BURST = 0.05  # seconds in which what comes travels together
 class Dashboard:
     """One site's page, and the threads behind it."""
 
-    def __init__(self, root: Path, port: int = 0) -> None:
-        self.root = root
+    def __init__(self, root: Path, port: int = 0, say: Callable[[str], None] = lambda _line: None) -> None:
+        self.root, self.say = root, say
         self.board = Board()
         self.collector = Collector(root, self.board)
         self.jobs = Jobs(self.board, self.collector.look)
@@ -66,6 +66,8 @@ class Dashboard:
         self.collector.end()
         self.board.close()
         self.follower.end()
+        if self.jobs.under_way:
+            self.say(f"{self.jobs.under_way} is being applied, and comes to its end first")
         self.jobs.stop_asking()
         self.server.server_close()
 

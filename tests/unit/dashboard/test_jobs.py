@@ -1,5 +1,6 @@
 """A change under way: one at a time, its plan shown before it is agreed to."""
 
+import threading
 import time
 
 import pytest
@@ -112,6 +113,21 @@ def test_an_answer_to_an_older_plan_is_none(made, board):
         made.answer("another", agree=True)
     made.stop_asking()
     assert wait_for(board, "declined")
+
+
+def test_who_ends_the_program_while_a_plan_is_made_is_not_asked_any_more(made, board):
+    goes_on, done = threading.Event(), []
+
+    def work(console):
+        goes_on.wait(5)
+        planned(PLAN, done)(console)
+
+    made.start("deploy", work)
+    assert made.under_way == "deploy"
+    threading.Timer(0.05, goes_on.set).start()
+    made.stop_asking()
+    assert board.job["state"] == "declined"
+    assert done == []
 
 
 def test_nothing_to_do_is_told_with_its_reason(made, board):

@@ -87,8 +87,8 @@ function drawHeader(facts) {
 function drawAge() {
   if (!state.facts) return;
   const old = Date.now() / 1000 - state.facts.at;
-  $("age").textContent = old < 3 ? "just now" : `as of ${ago(old)} ago`;
-  $("age").className = old > OLD ? "age old" : "age";
+  $("age").textContent = !state.facts.at ? "" : old < 3 ? "just now" : `as of ${ago(old)} ago`;
+  $("age").className = old > (state.readonly ? 2 * OLD : OLD) ? "age old" : "age";
 }
 
 function drawAttention(facts) {
