@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from nuages.errors import UsageError
+
 
 CAPABILITIES = ("push", "fetch", "option")
 # git dies where a helper does not take these; what they ask for is so anyway, or is honoured below.
@@ -32,13 +34,13 @@ class Options:
     push: dict[str, str] = field(default_factory=dict)  # -o NAME=VALUE
 
     def take(self, name: str, value: str) -> str:
-        """ "ok", "unsupported", or "error" with what is wrong."""
+        """ "ok" or "unsupported". Raises UsageError for an option of ours that is not."""
         if name == "verbosity":
             self.verbosity = int(value)
         elif name == "push-option":
             word, _, told = value.strip('"').partition("=")
             if word not in PUSH_OPTIONS:
-                return f"error -o {word} is not known; known are: {', '.join(PUSH_OPTIONS)}"
+                raise UsageError(f"-o {word}: there is no such option", hint="there are: " + ", ".join(PUSH_OPTIONS))
             self.push[word] = told
         elif name in TAKEN:
             self.dry_run = self.dry_run or (name == "dry-run" and value == "true")
