@@ -259,7 +259,7 @@ def test_it_writes_and_runs_nothing_else(held, op):
 
 def test_nothing_of_that_is_there(held):
     told = held.host.must(
-        "ls -d /etc/cron.d/evil /etc/evil /srv/other/store /srv/other/lock.json 2>&1; dpkg -l nmap 2>&1; id evil 2>&1"
+        "ls -d /etc/cron.d/evil /etc/evil /srv/other/store /srv/other/lock.json 2>&1; dpkg -l nmap 2>&1; id evil 2>&1; true"
     )
     assert told.count("No such file") == 4, told
     assert ("no packages found" in told, "no such user" in told) == (True, True), told
@@ -390,3 +390,42 @@ def test_taken_away_it_opens_nothing(held, tmp_path):
     assert b"Permission denied" in other.ssh("nuages-gate").stderr
     assert held.asks("caller")["answer"]["it"]["as"] == "deploy key ci"
     assert LOGIN in held.host.must("ls /etc/sudoers.d")
+
+
+# --- people -------------------------------------------------------------------------------------------------------------------
+
+
+def test_people_of_the_team_come_and_go_and_the_key_in_use_stays(held, tmp_path):
+    shop, key = held.shop, tmp_path / "ada"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
+    shop.nuages("access", "add", "ada", "-", said=(tmp_path / "ada.pub").read_text())
+
+    def logs_in():
+        known = [
+            "-o",
+            "StrictHostKeyChecking=no",
+            "-o",
+            "UserKnownHostsFile=/dev/null",
+            "-o",
+            "IdentitiesOnly=yes",
+            "-o",
+            "BatchMode=yes",
+        ]
+        words = ["ssh", "-F", "/dev/null", "-i", str(key), *known, f"deploy@{held.host.address}", "sudo -n id -u"]
+        return subprocess.run(words, capture_output=True, check=False, timeout=60)
+
+    assert logs_in().stdout == b"0\n", logs_in()
+    told = json.loads(shop.nuages("access", "list", "--json").stdout)
+    ada, (used,) = next(row for row in told if row["name"] == "ada"), [row for row in told if row["note"] == "in use now"]
+    assert (ada["kind"], ada["login"], bool(ada["since"])) == ("person", "deploy", True)
+    assert "came by" in shop.refused("access", "remove", used["fingerprint"])
+    assert "already, with a shell" in shop.refused("access", "add-deploy-key", "two", str(tmp_path / "ada.pub"))
+    shop.nuages("access", "remove", "ada")
+    assert b"Permission denied" in logs_in().stderr
+    assert ada["fingerprint"] not in shop.nuages("access", "list").stdout
+    assert "is the last key" in shop.refused("access", "remove", used["fingerprint"], "--in-use")
+
+
+def test_the_hosts_own_keys_are_told_as_known_hosts_has_them(held):
+    told = held.shop.nuages("access", "host-keys").stdout.splitlines()
+    assert held.host.public_host_key.split()[:2] in [line.split()[1:3] for line in told]

@@ -68,6 +68,14 @@ def text(value, longest=1 << 16):
     return value
 
 
+def line(value, longest=2000):
+    """Something that a person will read on a terminal."""
+    text(value, longest)
+    if re.search(r"[\x00-\x08\x0a-\x1f\x7f-\x9f]", value):
+        raise Refused("%.60r is no line of text" % (value,), person=False, hint="")
+    return value
+
+
 def matching(pattern, value, what):
     if not isinstance(value, str) or not re.fullmatch(pattern, value):
         raise Refused("%.60r is no %s" % (value, what), person=False, hint="")

@@ -5,7 +5,7 @@ import json
 import os
 
 from agent import READS, known
-from beneath import Refused, matching, number, only, text
+from beneath import Refused, line, matching, number, only, text
 
 
 BUILD = r"[A-Za-z0-9_-]{1,64}"
@@ -57,7 +57,8 @@ def config(site, content, version):
     for name, each in (told.get("scale") or {}).items():
         matching(PROCESS, name, "name of a process")
         number(each, 0, MOST_INSTANCES)
-    for each in (told.get("secret_key") or "", told.get("why") or "", *(told.get("secret_key_fallbacks") or ())):
+    line(told.get("why") or "")
+    for each in (told.get("secret_key") or "", *(told.get("secret_key_fallbacks") or ())):
         text(each)
 
 
@@ -66,6 +67,7 @@ def release(site, content, numbered):
     told = parsed(content, "release.json")
     if told.get("number") != numbered:
         raise Refused("release v%d says that it is another" % numbered, person=False, hint="")
+    readable(told)
     matching(BUILD, told.get("build"), "build")
     number(told.get("config"), 0, 1 << 30)
     matching(r"[0-9a-f]{0,64}", told.get("policy"), "digest")
@@ -76,6 +78,12 @@ def release(site, content, numbered):
     if "rollback_to" in told:
         number(told["rollback_to"], 1, 1 << 30)
     return json.dumps({**told, "by": site.label}, indent=1)
+
+
+def readable(told):
+    for value in told.values():
+        if isinstance(value, str):
+            line(value, 1 << 16)
 
 
 def environment(site, path):
@@ -107,6 +115,7 @@ def manifest(site, content, build):
     told = parsed(content, "manifest.json")
     if told.get("build") != build:
         raise Refused("build %s says that it is another" % build, person=False, hint="")
+    readable(told)
     environment(site, told.get("environment"))
     if told.get("venv"):
         matching(VENV, told["venv"], "environment")

@@ -21,7 +21,7 @@ PARTS = ("beneath.py", "contents.py", "lists.py", "environment.py", "running.py"
 AGENT = ("agent.py", "agent_lock.py", "agent_server.py", "agent_ready.py", "agent_certs.py")
 KEPT = "/run/nuages"  # compiled, until the next reboot
 LONGEST = 32 << 20  # bytes of a request as it comes
-LARGEST = 128 << 20  # and unpacked
+LARGEST = 64 << 20  # and unpacked
 SOON = 60  # seconds in which it must have come
 NO_SHELL = "this key deploys the site %s, by `nuages deploy`; it has no shell and copies no files\n"
 

@@ -8,7 +8,7 @@ import sys
 import running
 import writing
 from agent import READS, StepFailed, known, read_command
-from beneath import SCRATCH, Refused, matching, number, only, own_scratch, read_plain, read_scratch, text
+from beneath import SCRATCH, Refused, line, matching, number, only, own_scratch, read_plain, read_scratch, text
 from contents import BUILD, NUMBER, VENV, ledger, variables
 
 
@@ -168,7 +168,7 @@ def _lock(site, told):
     if over and site.holder().get("token") != over:
         raise Refused("only a lock of this key is taken over", "nuages lock tells who holds it", person=False)
     claimed = told.get("owner") or {}
-    words = {name: text(str(claimed.get(name) or ""), 300) for name in ("host", "what", "reason", "counted_in")}
+    words = {name: line(str(claimed.get(name) or ""), 300) for name in ("host", "what", "reason", "counted_in")}
     owner = {**words, "user": site.label, "pid": int(number(claimed.get("pid", 0), 0, 1 << 31)), "remote": True}
     return ask("lock", path=site.lock, token=token, owner=owner, seconds=LEASE, over=over)
 
@@ -180,7 +180,7 @@ def _renew(site, told):
 
 def _unlock(site, told):
     only(told, "path", "token", "outcome")
-    return _mine(site, told, "unlock", outcome=text(told.get("outcome") or "", 500))
+    return _mine(site, told, "unlock", outcome=re.sub(r"[\x00-\x1f\x7f-\x9f]", " ", text(told.get("outcome") or "", 4000)))
 
 
 def _mine(site, told, kind, **more):

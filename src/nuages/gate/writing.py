@@ -8,7 +8,7 @@ import environment
 import lists
 import running
 from agent import WRITES, write
-from beneath import Refused, firm, number, only, read_plain, text
+from beneath import Refused, firm, line, number, only, read_plain, text
 from contents import BUILD, GENERATION, NUMBER, VENV
 
 
@@ -52,7 +52,7 @@ def check(site, step):
     only(step, "text", "deploy", "ops", "undo")
     ops = [allowed(site, op) for op in step["ops"]]
     undo = [allowed(site, op) for op in step.get("undo") or ()]
-    words = text(step["text"], 2000).replace("\n", " ")
+    words = line(text(step["text"], 4000).replace("\n", " "), 4000)
     return {"text": words, "deploy": text(step.get("deploy") or "", 64), "ops": ops, "undo": undo}
 
 

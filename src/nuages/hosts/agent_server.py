@@ -150,7 +150,11 @@ def _receive(store, digest, size, packed):
     seen = hashlib.sha256()
     try:
         with open(partial, "wb") as file:
+            left = size
             for chunk in _chunks(packed or size, bool(packed)):
+                left -= len(chunk)
+                if left < 0:
+                    break
                 seen.update(chunk)
                 file.write(chunk)
         if seen.hexdigest() != digest:
@@ -170,9 +174,16 @@ def _chunks(length, packed):
         if not chunk:
             raise StepFailed("the connection ended within a piece", "", "run the same command again: what arrived is kept")
         length -= len(chunk)
-        yield unpack.decompress(chunk) if unpack else chunk
+        yield from _unpacked(unpack, chunk) if unpack else (chunk,)
     if unpack:
         yield unpack.flush()
+
+
+def _unpacked(unpack, chunk):
+    """Piece by piece: what is packed may be a thousand times as long."""
+    while chunk:
+        yield unpack.decompress(chunk, CHUNK)
+        chunk = unpack.unconsumed_tail
 
 
 def write_assemble(store, to, entries):

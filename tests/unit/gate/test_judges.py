@@ -169,6 +169,7 @@ HOSTILE = (
     ("numbered/v2/release.json", {**GOOD_RELEASE, "config": "/../../../etc/x"}),
     ("numbered/v2/release.json", {**GOOD_RELEASE, "venv": "../../../home"}),
     ("numbered/v2/release.json", {**GOOD_RELEASE, "number": 3}),
+    ("numbered/v2/release.json", {**GOOD_RELEASE, "why": "\x1b]0;told to a terminal\x07"}),
     ("releases/abc/manifest.json", {**GOOD_MANIFEST, "environment": "/srv/other/venvs/k1"}),
     ("releases/abc/manifest.json", {**GOOD_MANIFEST, "processes": [{"name": "x\n[Service]\nUser=root", "kind": "web"}]}),
     ("releases/abc/manifest.json", {**GOOD_MANIFEST, "writable": ["../../../etc"]}),
