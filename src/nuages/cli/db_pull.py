@@ -16,7 +16,7 @@ from nuages.cli.meant import meant, target_of, yes_option
 from nuages.cli.site import Site, json_option, permitted, terminal, with_site
 from nuages.data.dump import stamp
 from nuages.data.hand import Hand, Place, laid, place_of
-from nuages.data.pull import pull, refuse_ending, take_out
+from nuages.data.pull import engine_of, pull, take_out
 from nuages.data.restore import restore
 from nuages.data.scrub import Intent, intend, look
 from nuages.data.targets import Elsewhere, elsewhere, fill, site_here
@@ -46,12 +46,12 @@ def command(site: Site, file: Path | None, into: str, raw: bool, alias: str, yes
     with laid(place_of(site.topology, site.lead, alias)) as hand:
         told = look(hand)
         intent = None if raw else intend(told, site.topology.scrub)
-        _refuse(target, told["vendor"])
+        engine = _engine(target, told["vendor"])
         _announce(site, told, intent, target, console)
         _agree(site, told, target, raw=raw, yes=yes)
         with _audited(site, raw=raw), tempfile.TemporaryDirectory(prefix="nuages-pull-") as folder:
             archive = Path(folder) / f"{site.topology.name}-{stamp()}.tar"
-            manifest = pull(hand, intent, archive, console.progress)
+            manifest = pull(hand, intent, archive, console.progress, engine=engine)
             kept = put(target, archive, console)
     console.clear()
     _tell(manifest, target, kept, console)
@@ -76,12 +76,21 @@ def _target(site: Site, file: Path | None, into: str) -> Target:
     return here[1]
 
 
-def _refuse(target: Target, engine: str) -> None:
+def _engine(target: Target, engine: str) -> str:
+    """What the dump is to be, where that is another engine than the site's: SQLite, for a machine without PostgreSQL."""
     if isinstance(target, Path):
-        refuse_ending(target, engine)
-    elif isinstance(target, Elsewhere) and target.engine != engine:
-        hint = "--to FILE keeps it as it is"
-        raise UsageError(f"the site's database is {engine}, and {target.shown} is {target.engine}", hint=hint)
+        wanted = engine_of(target, engine)
+    elif isinstance(target, Elsewhere):
+        wanted = target.engine
+    else:
+        with laid(target) as hand:
+            wanted = str(hand.ask("facts")["engine"])
+    if wanted == engine:
+        return ""
+    if (engine, wanted) != ("postgresql", "sqlite"):
+        what = f"the site's database is {engine}, and {named(target)} is {wanted}"
+        raise UsageError(what, hint="rows of PostgreSQL come into SQLite; for the others, --to FILE.tar keeps them as they are")
+    return wanted
 
 
 def named(target: Target) -> str:

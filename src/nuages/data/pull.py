@@ -35,7 +35,7 @@ def made(hand: Hand, intent: Intent | None, progress: Progress, *, engine: str =
     """A dump on the host, for as long as the block runs: where it lies, and what it holds."""
     path = f"{hand.place.dumps}/{hand.place.site}-pulled-{stamp()}.tar"
     try:
-        if intent:
+        if intent or engine:
             manifest = scrubbed_dump(hand, intent, path, progress, engine=engine)
         else:
             manifest = dump(hand, path, UNLOCKED, lambda _event: None, why="pulled as it is")
@@ -44,15 +44,14 @@ def made(hand: Hand, intent: Intent | None, progress: Progress, *, engine: str =
         forget(hand, path)
 
 
-def refuse_ending(to: Path, engine: str) -> None:
-    """A file's ending says what it should hold. Raises UsageError."""
-    wanted = ENDINGS.get(to.suffix)
-    if to.suffix != ".tar" and wanted is None:
+def engine_of(to: Path, engine: str) -> str:
+    """A file's ending says what it should hold; .tar holds what the site has. Raises UsageError."""
+    if to.suffix == ".tar":
+        return engine
+    if to.suffix not in ENDINGS:
         known = ", ".join(sorted({".tar", *ENDINGS}))
         raise UsageError(f"{to.name} does not say what it should be", hint=f"end it with one of {known}; .tar can be restored")
-    if wanted and wanted != engine:
-        right = "dump" if engine == "postgresql" else "sqlite3"
-        raise UsageError(f"the site's database is {engine}, and {to.name} would be {wanted}", hint=f"--to {to.stem}.{right}")
+    return ENDINGS[to.suffix]
 
 
 def take_out(archive: Path, to: Path) -> None:

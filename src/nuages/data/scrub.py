@@ -39,10 +39,15 @@ def look(hand: Hand) -> dict[str, Any]:
     return hand.ask("columns", program="scrub.py")
 
 
-def scrubbed_dump(hand: Hand, intent: Intent, to: str, progress: Progress, *, engine: str = "") -> dict[str, Any]:
-    """Its manifest. The dump lies at `to` on the host; nothing else of the copy is left, whatever happens."""
-    with hand.place.host.scratch({"work.json": json.dumps(intent.work())}) as folder:
-        return dict(hand.ask("scrub", progress, program="scrub.py", to=to, more=f"{folder}/work.json", engine=engine)["manifest"])
+AS_IT_IS: dict[str, Any] = {"emptied": [], "statements": [], "columns": 0}
+
+
+def scrubbed_dump(hand: Hand, intent: Intent | None, to: str, progress: Progress, *, engine: str = "") -> dict[str, Any]:
+    """Its manifest. `engine`: of the dump, where it is to be another than the site's: "sqlite". The dump lies at `to` on the host; nothing else of the copy is left, whatever happens."""
+    work = intent.work() if intent else AS_IT_IS
+    wish = {"to": to, **({"engine": engine} if engine else {})}
+    with hand.place.host.scratch({"work.json": json.dumps(work)}) as folder:
+        return dict(hand.ask("scrub", progress, program="scrub.py", more=f"{folder}/work.json", **wish)["manifest"])
 
 
 def sweep(hand: Hand) -> None:

@@ -13,6 +13,7 @@ import contextlib
 import fcntl
 import json
 import os
+import pwd
 import secrets
 import shutil
 import signal
@@ -23,11 +24,13 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
 
+import archive
 import databases
 import inside
 from postgres import _in_memory as in_memory
 from postgres import name as quoted
 from refusal import RefusedError, run, say, start, tail, told, wish_of
+from sqlite import Sqlite
 
 
 LEFT_OUT = ["--no-comments", "--no-security-labels", "--no-publications", "--no-subscriptions", "--no-blobs"]
@@ -46,9 +49,9 @@ def scrub(data):
         else:
             result = scrub_postgresql(data, folder)
         say("scrubbed %d rows" % result["rows"])
-        more = {"scrubbed": {"columns": wish.get("columns", 0), "tables": len(wish["emptied"]), "rows": result["rows"]}}
-        wish.update(word="scrub", more=more)
-        return databases.dump(data)
+        more = {"scrubbed": {"columns": wish["columns"], "tables": len(wish["emptied"]), "rows": result["rows"]}}
+        wish.update(word="scrub", more=more if wish["columns"] else {"why": "pulled as it is"})
+        return across(data, folder) if wish.get("engine", database.vendor) != database.vendor else databases.dump(data)
 
 
 @contextlib.contextmanager
@@ -68,7 +71,7 @@ def workspace(data):
     """A folder of our own, and no copy: before, whatever a killed run left, and after, whatever happened."""
     folder = place_of(data)
     sweep(data)
-    os.makedirs(folder, mode=0o700)
+    os.makedirs(folder, mode=0o711)  # what the account is to write lies in a folder of its own in it
     try:
         yield folder
     finally:
@@ -175,6 +178,24 @@ def restore(data, file, copy, argv, descriptors=()):
     if child.returncode:
         raise RefusedError("the copy could not be loaded", tail(errors))
     return out
+
+
+def across(data, folder):
+    """The copy's rows in a file of SQLite, for a machine without PostgreSQL: as the project's own migrations make it."""
+    own = os.path.join(folder, "out")
+    os.mkdir(own, 0o700)
+    if data.project.account and os.geteuid() == 0:
+        found = pwd.getpwnam(data.project.account)
+        os.chown(own, found.pw_uid, found.pw_gid)
+    path = os.path.join(own, "it.sqlite3")
+    asked = {"verb": "copy", "alias": data.alias, "source": {"name": data.database.beside("scrub")}, "target": {"sqlite": path}}
+    answer = inside.ask(data.project, ["across"], asked, say)
+    if answer["left"]:
+        say("left out, for no model and no migration names them: " + ", ".join(answer["left"]))
+    made = Sqlite({"name": path}, data.project.account)
+    with archive.Writer(data.wish["to"], "database.sqlite3") as writer:
+        held = made.dump(writer)
+        return {"manifest": writer.finish({**databases.about(data), **held, "engine": "sqlite", **data.wish["more"]})}
 
 
 # --- SQLite ----------------------------------------------------------------------------------------------------
