@@ -16,6 +16,7 @@ LONG = {
     "test_certificates.py",
     "test_dashboard.py",
     "test_database.py",
+    "test_doctor.py",
     "test_days.py",
     "test_interruptions.py",
     "test_lab_leaves_nothing.py",

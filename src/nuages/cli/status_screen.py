@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from nuages.cli.console import ago, table
+from nuages.cli.console import ago, count, table
 from nuages.cli.site import Site
 from nuages.insight.model import DEGRADED, DOWN, HEALTHY, NEVER, Deploy, HostFacts, Process, Status
 
@@ -51,7 +51,7 @@ def _head(found: Status) -> Iterable[str]:
     colour = COLOURS.get(found.verdict, "red")
     verdict = click.style(found.verdict, fg=colour, bold=True)
     words = [click.style(found.site + environment, bold=True), found.state, found.url]
-    words += [verdict] if found.verdict != found.state and found.state != "stopped" else []
+    words += [verdict] if found.state not in (found.verdict, "stopped") else []
     yield "  ".join(filter(None, words)) + page
     release = found.release
     if release:
@@ -176,7 +176,7 @@ def _errors(found: Status) -> str:
     if not told.groups:
         return "none that is open"
     new = f", {told.new} came with v{found.release.number}" if told.new and found.release else ""
-    return f"{told.groups} kinds open{new}; {told.hour} in the last hour"
+    return f"{count(told.groups, 'kind')} open{new}; {told.hour} in the last hour"
 
 
 def _certificate(found: Status) -> str:

@@ -106,4 +106,4 @@ def _notes(found: Status) -> Iterable[str]:
     if found.errors and found.errors.unsent:
         yield f"the last message about an error could not be sent: {found.errors.unsent}; nuages mail test"
     if found.errors and found.errors.new and found.release:
-        yield f"v{found.release.number} brought {found.errors.new} new kinds of error; nuages errors"
+        yield f"v{found.release.number} brought {found.errors.new} new kind{'s' if found.errors.new > 1 else ''} of error; nuages errors"

@@ -27,7 +27,7 @@ LOOK = 30.0  # seconds between two looks at whether it is time to tell what was 
 DEEPEST = 20
 REMEMBERED = 2000
 TERSE = ("django.security.DisallowedHost",)  # anybody can make these happen
-OVERFLOW = ("", "too many kinds", "", "more kinds of error than are told apart within a second")
+OVERFLOW = ("overflow", "too many kinds", "", "more kinds of error than are told apart within a second")
 
 
 def folder():
@@ -161,13 +161,16 @@ class Recorder:
         if not found:
             return
         try:
-            self.book.add(found, traces)
+            for ident in self.book.add(found, traces):
+                found[ident]["fresh"] = True  # told though it was told before: it had been resolved
         except OSError as error:  # a full disk; the log has them
             print("nuages: errors are not counted: %s" % error, file=sys.stderr, flush=True)
         with self.lock:
             for ident, one in found.items():
                 before = self.outbox.get(ident)
-                self.outbox[ident] = dict(one, count=before["count"] + one["count"], first=before["first"]) if before else one
+                self.outbox[ident] = (
+                    {**before, **one, "count": before["count"] + one["count"], "first": before["first"]} if before else one
+                )
             self.samples = [*self.samples, *traces][-KINDS:]
         self.mind()
 

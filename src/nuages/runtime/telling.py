@@ -64,8 +64,10 @@ class Teller:
     def chosen(self, state, found):
         """What gets a message of its own. It counts as sent, whatever becomes of it: a server that fails is not pestered."""
         chosen = []
+        self.sent(state)  # which forgets what is older
         for ident in found:
-            if self.sent(state) < self.most - 1 and ident not in state["kinds"]:
+            known = ident in state["kinds"] and not found[ident].get("fresh")
+            if self.sent(state) < self.most - 1 and not known:
                 state["sent"].append(self.clock())
                 state["kinds"][ident] = self.clock()
                 chosen.append(ident)
