@@ -27,6 +27,7 @@ LONG = {
     "test_pipeline.py",
     "test_shipping.py",
     "test_small_host.py",
+    "test_tutorial.py",
     "test_two_environments.py",
 }
 

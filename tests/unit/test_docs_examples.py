@@ -30,8 +30,8 @@ def blocks(kind: str) -> Iterator[tuple[str, str]]:
 def commands() -> Iterator[tuple[str, str]]:
     """(page, what is typed), from console blocks and from code within the text."""
     for page, text in blocks("console"):
-        for line in re.findall(r"^\$ (.+(?:\\\n.+)*)", text, re.MULTILINE):
-            for part in re.split(r"&&|;|\|", line.replace("\\\n", " ").partition(" #")[0]):
+        for line in re.findall(r"^[$#] (.+(?:\\\n.+)*)", text, re.MULTILINE):
+            for part in re.split(r" && | ; | \| ", line.replace("\\\n", " ").partition(" #")[0]):
                 yield page, part.strip()
     for page in PAGES:
         text = re.sub(r"^```.*?^```", "", page.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
@@ -55,6 +55,7 @@ def understood(line: str) -> None:
     start = next(i for i, word in enumerate(words) if word.rpartition("/")[2] == "nuages")
     command: click.Command = root
     context, rest = click.Context(root, info_name="nuages"), with_common_first(words[start + 1 :])
+    context.params = {"rehearse": True}  # no host is asked while the words are read
     while True:
         _options, rest, _order = command.make_parser(context).parse_args(list(rest))
         if not isinstance(command, click.Group) or not rest:
