@@ -186,3 +186,4 @@ def play_pushes(person: Player, url: str) -> None:
     assert visit(url) == 200
     told = person.types("git push production feature", status=1)
     assert "only main (or master) is deployed" in told
+    person.types("git checkout -q main")
