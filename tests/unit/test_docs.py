@@ -90,7 +90,7 @@ def test_keys_of_nuages_toml_that_pages_name_exist() -> None:
         for block in re.findall(r"^```toml\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL):
             for table, keys in tomllib.loads(block).items():
                 assert table in known, f"{page.name}: {table}"
-                if table not in ("settings", "processes", "scale", "checks") and isinstance(keys, dict):
+                if table not in ("settings", "processes", "scale", "checks", "scrub") and isinstance(keys, dict):
                     assert set(keys) <= set(known[table]), f"{page.name}: [{table}]"
 
 
