@@ -16,6 +16,7 @@ from agent import READS, read_command, read_text
 
 BLOCK = 1 << 20
 MOST = 24 << 20  # bytes of a log
+LONGEST = 4 << 20  # of a line
 STEP = math.log(1.05)
 GUNICORN = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\.\d+Z [A-Z]+ .* (\d{3}) (\d+\.\d)ms \d+b \S+$")
 
@@ -125,8 +126,8 @@ class Tally:
                 block = file.read(size) + rest
                 most -= size
                 rest, newline, block = block.partition(b"\n") if place else (b"", b"\n", block)
-                if not newline:  # no line ends in it: a line longer than a block is none of ours
-                    rest = b""
+                if not newline:  # the middle of a long line; of one that has no end, nothing is kept
+                    rest = rest if len(rest) < LONGEST else b""
                     continue
                 self.take(block.decode("utf-8", "replace").splitlines())
         return most
