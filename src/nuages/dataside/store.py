@@ -16,6 +16,7 @@ from refusal import RefusedError, run, start, tail
 
 
 KINDS = ("s3:", "sftp:", "b2:", "azure:", "gs:", "swift:", "rest:", "rclone:")
+FIRST = 60  # seconds for an answer at first contact
 ROOM = {"LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"}
 UNREACHED = re.compile(
     r"connection refused|timed out|no route to host|could not resolve|no such host|network is unreachable|unexpected eof|"
@@ -23,7 +24,9 @@ UNREACHED = re.compile(
     re.IGNORECASE,
 )
 REFUSED = re.compile(
-    r"permission denied|access denied|InvalidAccessKeyId|SignatureDoesNotMatch|forbidden|authentication failed", re.IGNORECASE
+    r"permission denied|access denied|InvalidAccessKeyId|SignatureDoesNotMatch|forbidden|authentication failed|no credentials found|"
+    r"access key id you provided|signature we calculated",
+    re.IGNORECASE,
 )
 MISSING = re.compile(
     r"is there a repository at the following location|config file does not exist|repository does not exist", re.IGNORECASE
@@ -142,40 +145,32 @@ class Store:
         }
         return ["restic", "--quiet", *options, *words], env
 
-    def ask(self, *words, hear=None):
-        """What it printed. `hear` gets each line meanwhile. Raises RefusedError that says what is wrong in plain words."""
+    def ask(self, *words, limit=None):
+        """What it printed. `limit`: seconds, for first contact: restic tries for a quarter of an hour by itself. Raises RefusedError that says what is wrong in plain words."""
         argv, env = self._command(words)
         for again in (True, False):
-            status, out, errors = self._run(argv, env, hear)
+            status, out, errors = self._run(argv, env, limit)
             if status == 0 or (words[0] == "backup" and status == 3):  # 3: some files vanished or could not be read
                 return out
             if again and "already locked" in errors:  # by one that was cut off: restic knows whether its owner is alive
-                self._run([*argv[: argv.index(words[0])], "unlock"], env, None)
+                self._run([*argv[: argv.index(words[0])], "unlock"], env, limit)
                 continue
             raise self._explained(errors)
-        raise AssertionError
+        raise AssertionError  # the second try returns or raises
 
-    def _run(self, argv, env, hear):
+    def _run(self, argv, env, limit):
         try:
             child = start(argv, "", env, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         except RefusedError:
             raise RefusedError("restic is not on this machine", "", "apt-get install restic") from None
-        if hear is None:
+        late = ""
+        try:
+            out, errors = child.communicate(timeout=limit)
+        except subprocess.TimeoutExpired:
+            child.kill()
             out, errors = child.communicate()
-            return child.returncode, out.decode("utf-8", "replace"), errors.decode("utf-8", "replace")
-        import threading
-
-        said = []
-        draining = threading.Thread(target=lambda: said.append(child.stderr.read()), daemon=True)
-        draining.start()
-        lines = []
-        for raw in child.stdout:
-            line = raw.decode("utf-8", "replace").rstrip("\n")
-            lines = [*lines, line][-50:]
-            hear(line)
-        status = child.wait()
-        draining.join()
-        return status, "\n".join(lines), b"".join(said).decode("utf-8", "replace")
+            late = "\nconnection timed out: no answer within %d s" % limit
+        return child.returncode, out.decode("utf-8", "replace"), errors.decode("utf-8", "replace") + late
 
     def _explained(self, errors):
         plain = [line for line in errors.splitlines() if not line.startswith("{") and "known hosts" not in line]
@@ -210,7 +205,7 @@ class Store:
     def begin(self, begun):
         """Make the repository where there is none. `begun`: there was one, so that one which is gone is told and not made anew."""
         try:
-            self.ask("cat", "config")
+            self.ask("cat", "config", limit=FIRST)
         except MissingError as error:
             if begun:
                 hint = "where the place is new on purpose: move %s away, and the next backup begins there" % self._path(
@@ -223,7 +218,7 @@ class Store:
 
     def snapshots(self):
         """Oldest first: [{"id", "at", "bytes", "files"}]."""
-        told = json.loads(self.ask("snapshots", "--json", "--tag", "nuages") or "[]") or []
+        told = json.loads(self.ask("snapshots", "--json", "--tag", "nuages", limit=FIRST) or "[]") or []
         return [
             {"id": one["short_id"], "at": one["time"][:19] + "Z", "host": one.get("hostname", ""), **summary_of(one)}
             for one in sorted(told, key=lambda one: one["time"])
