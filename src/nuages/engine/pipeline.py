@@ -38,8 +38,8 @@ def pipeline(request: Request, console: Console) -> Iterator[Line]:
         raise
     except (LockHeldError, UsageError):  # nothing was tried
         raise
-    except NuagesError as error:
-        line.fails(error)
+    except Exception as error:
+        line.fails(error if isinstance(error, NuagesError) else NuagesError(f"{type(error).__name__}, which is a fault of Nuages"))
         raise
     finally:
         if line.courier:
