@@ -25,6 +25,7 @@ LONG = {
     "test_nginx.py",
     "test_occupied.py",
     "test_pipeline.py",
+    "test_rebuild.py",
     "test_shipping.py",
     "test_small_host.py",
     "test_tutorial.py",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import click
 from nuages.cli.console import Terminal
 from nuages.cli.meant import meant, target_of, yes_option
 from nuages.cli.site import Site, json_option, permitted, root_of, terminal, with_site
-from nuages.data.backups import Vault, key_path, read_key, vault
+from nuages.data.backups import Vault, keep_key, key_path, read_key, vault
 from nuages.data.dump import UNLOCKED
 from nuages.data.restore import Restored, drop_steps, restore
 from nuages.deploy import deploy
@@ -145,6 +146,8 @@ def _rebuild(site: Site, snapshot: str, source: str, key: Path | None, *, accept
                 hand = backups.of(alias)
                 hand.carry_out(drop_steps(hand, [one.kept]), token, console.step)
         backups.ask("forget")
+        if not os.environ.get("CI"):
+            keep_key(backups)
     console.clear()
     _tell_rebuilt(site, brought, done, time.monotonic() - began, as_json=as_json)
 

@@ -1,0 +1,40 @@
+"""nuages db and nuages backup, where nothing can be done."""
+
+import pytest
+
+from nuages.errors import DataError, UsageError
+
+
+@pytest.mark.parametrize(
+    "words", [("db", "backup"), ("db", "list"), ("db", "restore", "x"), ("backup", "now"), ("backup", "verify")]
+)
+def test_without_a_deploy_there_is_nothing_to_dump(nuages, project, words):
+    assert isinstance(nuages(*words).exception, UsageError)
+
+
+def test_a_restore_wants_to_know_of_what(nuages, deployed):
+    told = nuages("db", "restore", "--yes").exception
+    assert told.what == "which dump?"
+    assert "nuages db list" in told.hint
+
+
+def test_a_slip_changes_nothing(nuages, deployed):
+    told = nuages("db", "restore", "shop.tar", input="shopp\n").exception
+    assert told.what == "'shopp' is not its name; nothing was changed"
+
+
+def test_a_release_that_can_t_be_entered_is_told(nuages, deployed):
+    """Two releases on disk that no build has made."""
+    told = nuages("db", "list").exception
+    assert isinstance(told, DataError)
+    assert told.what
+
+
+def test_colons_are_words_too(nuages, project):
+    assert isinstance(nuages("db:list").exception, UsageError)
+    assert "--only" in nuages("backup:restore", "--help").output
+
+
+def test_a_new_server_must_be_named(nuages, project, tmp_path):
+    told = nuages("backup", "restore", "--on-new-server", "--yes").exception
+    assert told.what == "no server is declared"
