@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from nuages.engine.notify_text import Message
 
 
+PATIENCE = 120  # seconds that the way back waits for somebody who took the lock in between
+
+
 @contextlib.contextmanager
 def pipeline(request: Request, console: Console) -> Iterator[Line]:
     """The line that one deploy runs along. A failure is told to whom it concerns, and goes on its way."""
@@ -126,6 +129,7 @@ class Line:
         back = replace(
             self.request, source="release", number=number, what="rollback", agreed=True, check=True,
             why=f"v{number + 1} did not answer as it should", change=lambda newest: rolled_back(before, newest),
+            wait=max(self.request.wait, PATIENCE),
         )  # fmt: skip
         self.console.note(f"{error}; going back to v{number}")
         try:
