@@ -83,7 +83,9 @@ class Merged:
                 self.titles.append(title)
             line = self.reading.setdefault(title, Reading()).next(text)
             if not self.early and not self.began:
-                threading.Timer(MOMENT, self.begin).start()
+                timer = threading.Timer(MOMENT, self.begin)
+                timer.daemon = True
+                timer.start()
             if self.began:
                 self._show(line, title)
             else:
@@ -91,9 +93,9 @@ class Merged:
 
     def begin(self) -> None:
         with self.lock:
-            for line, title in sorted(self.early, key=lambda entry: entry[0].at):
+            early, self.early, self.began = self.early, [], True
+            for line, title in sorted(early, key=lambda entry: entry[0].at):
                 self._show(line, title)
-            self.began = True
 
     def _show(self, line: Line, title: str) -> None:
         if self.keep(line):
