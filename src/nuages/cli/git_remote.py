@@ -110,8 +110,11 @@ def _deploy(home: Path, folder: str, tree: Path, options: Options) -> str:
         try:
             return _perform(home, tree / folder, options)
         except NuagesError as error:
+            error.hint = error.hint.replace("--yes", "git push -o yes")
             show_error(error)
             return f"deploy failed: {error}"
+        except click.exceptions.Abort:
+            return "nobody agreed"
         except Exception as error:  # noqa: BLE001 - git is owed an answer, whatever happened
             click.echo(traceback.format_exc(), err=True)
             return f"deploy failed: {type(error).__name__}: {error}"
