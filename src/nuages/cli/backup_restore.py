@@ -15,7 +15,7 @@ from nuages.cli.meant import meant, target_of, yes_option
 from nuages.cli.site import Site, json_option, permitted, root_of, terminal, with_site
 from nuages.data.backups import Vault, keep_key, key_path, read_key, vault
 from nuages.data.dump import UNLOCKED
-from nuages.data.restore import Restored, drop_steps, restore
+from nuages.data.restore import Restored, drop_steps, page_on, restore
 from nuages.deploy import deploy
 from nuages.engine.lock import deploy_lock
 from nuages.engine.request import Request
@@ -69,9 +69,10 @@ def command(
         brought = backups.ask("bring", console.progress, snapshot=snapshot or "latest")
         lock = deploy_lock(site.lead, site.layout, "backup restore", reason=brought["snapshot"])
         try:
-            with lock as token:
+            page = not live.maintenance
+            with lock as token, page_on(site.hosts.all[1:] if page else (), backups.hand, token):
                 parts = (only,) if only else PARTS
-                done = put_back(backups, brought, parts, token, console, migrate=migrate, newer=newer, page=not live.maintenance)
+                done = put_back(backups, brought, parts, token, console, migrate=migrate, newer=newer, page=page)
         finally:
             backups.ask("forget")
     console.clear()

@@ -14,7 +14,7 @@ from nuages.cli.meant import meant, target_of, yes_option
 from nuages.cli.site import Site, json_option, permitted, terminal, with_site
 from nuages.data.dump import forget, send
 from nuages.data.hand import Hand, laid, place_of
-from nuages.data.restore import Restored, restore
+from nuages.data.restore import Restored, page_on, restore
 from nuages.data.restore import undo as take_back
 from nuages.engine.lock import deploy_lock
 from nuages.errors import UsageError
@@ -47,8 +47,9 @@ def command(
     console = terminal(click.get_current_context(), as_json=as_json)
     place = place_of(site.topology, site.lead, alias)
     lock = deploy_lock(site.lead, site.layout, "db restore", reason=str(source), wait=wait_lock)
-    with laid(place) as hand, lock as token:
-        page = not live.maintenance
+    page = not live.maintenance
+    others = site.hosts.all[1:] if page else ()
+    with laid(place) as hand, lock as token, page_on(others, hand, token):
         if undo:
             told = take_back(hand, token, console.step, name=dump or "", page=page)
             _tell_undone(told, as_json=as_json)

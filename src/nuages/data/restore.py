@@ -17,7 +17,8 @@ for `hand.carry_out`; `word` is what is added to the live database's name meanwh
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from typing import Any
 from nuages.data.dump import stamp
 from nuages.data.hand import Hand, Op, Report
 from nuages.engine.model import PAGE
+from nuages.hosts.transport import Transport
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,22 @@ def undo(hand: Hand, token: str, report: Report, *, name: str = "", page: bool =
 def drop_steps(hand: Hand, names: Sequence[str]) -> list[dict[str, Any]]:
     """Kept databases go for good."""
     return [hand.step("-", f"database {name}", hand.op("drop", name=name)) for name in names]
+
+
+@contextlib.contextmanager
+def page_on(hosts: Sequence[Transport], hand: Hand, token: str) -> Iterator[None]:
+    """The page on the hosts that don't lead, while the block runs; the steps themselves put it up on the one that does."""
+    path, journal = str(hand.place.layout.maintenance), str(hand.place.layout.journal)
+
+    def write(what: str, op: Op) -> None:
+        for host in hosts:
+            host.write([{"text": f"~ {host.name}  {what}", "deploy": token, "ops": [op]}], journal, lambda _event: None)
+
+    write("maintenance on", {"op": "file", "path": path, "content": f"{PAGE}\n"})
+    try:
+        yield
+    finally:
+        write("maintenance off", {"op": "remove", "paths": [path], "only": f"{PAGE}\n"})
 
 
 def _under_page(hand: Hand, what: str, op: Op, *, page: bool) -> dict[str, Any]:

@@ -34,7 +34,8 @@ from refusal import RefusedError, refuse, say, told, wish_of
 from store import MissingError, Store, is_here, now, read, write
 
 
-WEEK = 7 * 86400
+DAY = 86400
+WEEK = 7 * DAY
 STAGED = "stage"
 
 
@@ -106,6 +107,7 @@ def run(backups):
 
 def make(backups, before):
     store = backups.store
+    sweep(backups.path("incoming"))
     store.key()
     store.begin(begun=before.get("last_to") == store.place)
     facts = staged(backups)
@@ -130,6 +132,15 @@ def make(backups, before):
         "added": summary.get("data_added"),
         **checked,
     }
+
+
+def sweep(folder):
+    """Dumps that arrived for a restore which did not come to its end."""
+    for parent, _folders, names in os.walk(folder):
+        for name in names:
+            path = os.path.join(parent, name)
+            if time.time() - os.lstat(path).st_mtime > DAY:
+                os.unlink(path)
 
 
 def as_json(line):
