@@ -246,7 +246,10 @@ def _stand_ins(work: Work, inspected: Inspected, environment: Environment, scrat
         interface = inspected.project.interface
         return policy_of(work.topology, work.live, desk, project_dir, phase="probe", interface=interface)
 
-    return find_stand_ins(desk, environment, work.here, source.files, scratch, RUNTIME, policy_for, work.progress)
+    def aside(line: str) -> None:
+        work.progress(f" {line}")  # what it needs gets a stand-in, and nobody has to do anything
+
+    return find_stand_ins(desk, environment, work.here, source.files, scratch, RUNTIME, policy_for, aside)
 
 
 def _variables(
