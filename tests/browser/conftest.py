@@ -12,8 +12,6 @@ def site(tmp_path_factory):
         pytest.skip(chromium.missing())
     with a_site(tmp_path_factory.mktemp("site")) as site:
         site.up()
-        site.version(2)
-        site.release()
         site.nuages("config", "set", "API_TOKEN=canary-of-a-secret")
         yield site
 

@@ -7,11 +7,12 @@ import posixpath
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Iterator
 from pathlib import Path
 
-from nuages.dashboard.board import Board
-from nuages.errors import HostError, NuagesError
+from nuages.dashboard.board import LINES, Board
+from nuages.errors import CommandTimeoutError, HostError, NuagesError
 from nuages.hosts import reach, together
 from nuages.hosts.command import Command
 from nuages.hosts.transport import Transport
@@ -23,8 +24,9 @@ LAST = 60  # lines of each process, from before somebody watched
 LONGEST = 4000  # characters of a line
 LINGER = 20.0  # seconds that it goes on after the last one left: a page is being loaded again
 PAUSE = 0.3
-DAY = 24 * 3600.0
-SUPERVISORS = ("keeper", "supervisor")
+RETRY = 3.0
+TURN = 900.0  # seconds for which one command on a host follows its logs
+AT_FIRST = 3.0  # seconds in which what it tells may be old
 STAMP = re.compile(r"^\[?(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,]\d+)?(Z| ?[+-]\d{4})?\]?\s*")
 
 
@@ -37,12 +39,13 @@ class Follower:
         self.watchers, self.left = 0, 0.0
         self.thread: threading.Thread | None = None
         self.transports: tuple[Transport, ...] = ()
+        self.told: deque[tuple[str, str, str]] = deque(maxlen=LINES)
 
     @contextlib.contextmanager
     def watched(self) -> Iterator[None]:
         with self.guard:
             self.watchers += 1
-            if self.thread is None or not self.thread.is_alive():
+            if self.thread is None:
                 self.thread = threading.Thread(target=self._work, name="logs", daemon=True)
                 self.thread.start()
         try:
@@ -60,7 +63,8 @@ class Follower:
             transport.cancel()
 
     def _work(self) -> None:
-        while self.wanted():
+        trouble = ""
+        while self._goes_on():
             try:
                 topology = load_topology(self.root)
                 layout = site_layout(topology)
@@ -69,35 +73,46 @@ class Follower:
                         self._of_servers(hosts.all, layout)
                     else:
                         self._of_here(layout)
+                trouble = ""
             except NuagesError as error:
-                self.tell("", "", f"the logs can't be read: {error}")
-                time.sleep(3)
+                if str(error) != trouble:
+                    self.tell("", "", f"the logs can't be read: {error}")
+                trouble = str(error)
+                time.sleep(RETRY)
 
-    def tell(self, host: str, process: str, line: str) -> None:
-        self.board.show_line({"host": host, "process": process, "line": line[:LONGEST]})
+    def _goes_on(self) -> bool:
+        """Under the guard: who comes now finds either a thread that goes on, or none."""
+        with self.guard:
+            if not self.wanted():
+                self.thread = None
+            return self.thread is not None
+
+    def tell(self, host: str, process: str, line: str, *, old: bool = False) -> None:
+        """`old` lines are from before we listened: those that were told already are not told again."""
+        entry = (host, process, line[:LONGEST])
+        if old and entry in self.told:
+            return
+        self.told.append(entry)
+        self.board.show_line({"host": host, "process": process, "line": entry[2]})
 
     def _of_here(self, layout: Layout) -> None:
-        tails: dict[str, Tail] = {}
+        tails = {name: Tail(path, at_end=True) for name, path in files(layout).items()}
         before = [(_stamp(line), name, line) for name, path in files(layout).items() for line in last_lines(path)]
-        for name, path in files(layout).items():
-            tails[name] = Tail(path, at_end=True)
         for _at, name, line in sorted(before, key=lambda entry: entry[0]):
-            self.tell("", name, line)
+            self.tell("", name, line, old=True)
         while self.wanted():
             for name, path in files(layout).items():
-                tail = tails.setdefault(name, Tail(path))
-                for line in tail.news():
+                for line in tails.setdefault(name, Tail(path)).news():
                     self.tell("", name, line)
             time.sleep(PAUSE)
 
     def _of_servers(self, hosts: tuple[Transport, ...], layout: Layout) -> None:
         self.transports = hosts
-        stopper = threading.Thread(target=self._stop_when_alone, args=(hosts,), daemon=True)
-        stopper.start()
+        threading.Thread(target=self._stop_when_alone, args=(hosts,), daemon=True).start()
         together(hosts, lambda host: self._watch(host, layout))
 
     def _stop_when_alone(self, hosts: tuple[Transport, ...]) -> None:
-        while self.wanted():
+        while self.wanted() and self.transports is hosts:
             time.sleep(1)
         for host in hosts:
             host.cancel()
@@ -106,24 +121,25 @@ class Follower:
         listed = host.read({"logs": {"kind": "command", "argv": ["ls", "-1", str(layout.logs)]}})["logs"]["stdout"]
         names = sorted(n for n in listed.split() if n.endswith(".log"))
         current = names[0].removesuffix(".log") if names else ""
-        if not names:
-            time.sleep(3)
-            return
+        began = time.monotonic()
 
         def hear(text: str) -> None:
             nonlocal current
             if text.startswith("==> ") and text.endswith(" <=="):  # tail's heading where it changes the file
                 current = posixpath.basename(text[4:-4]).removesuffix(".log")
             else:
-                self.tell(host.name, current, text)
+                self.tell(host.name, current, text, old=time.monotonic() - began < AT_FIRST)
 
         argv = ("tail", "-n", str(LAST), "-F", *(f"{layout.logs}/{name}" for name in names))
         try:
-            host.run(Command(argv, timeout=DAY), hear)
+            if names:
+                host.run(Command(argv, timeout=TURN), hear)
+        except CommandTimeoutError:
+            return  # the agent keeps what it has told: from time to time it starts anew
         except HostError:
             if self.wanted():  # else it was ended by us
                 raise
-        time.sleep(3)
+        time.sleep(RETRY)
 
 
 class Tail:
@@ -168,6 +184,3 @@ def last_lines(path: Path) -> list[str]:
 def _stamp(line: str) -> str:
     match = STAMP.match(line)
     return f"{match[1]} {match[2]}" if match else ""
-
-
-Watch = Callable[[], contextlib.AbstractContextManager[None]]

@@ -271,7 +271,7 @@ function drawDeploys(facts) {
   const many = facts.hosts.length > 1;
   if (!list.length) { $("deploys").replaceChildren(h("p", { class: "soft" }, "Nothing has been done yet.")); return; }
   const entry = (one) => fold(`deploy ${one.id}`,
-    [h("strong", {}, one.what || "deploy"), one.release ? h("span", {}, `v${one.release}`) : "", one.state !== "done" && h("span", { class: `tag ${one.state}` }, one.state),
+    [h("strong", {}, (one.what === "maintenance" && one.steps.length ? one.steps[0].what : one.what) || "deploy"), one.release ? h("span", {}, `v${one.release}`) : "", one.state !== "done" && h("span", { class: `tag ${one.state}` }, one.state),
       h("span", { class: "soft" }, one.who), h("span", { class: "when" }, when(one.at))],
     [pairs(["by", `${one.who}${one.machine ? ` on ${one.machine}` : ""}`], ["at", new Date(one.at).toLocaleString()], ["took", one.seconds ? ago(one.seconds) : ""], ["reason", one.reason], ["outcome", one.outcome]),
       one.steps.length ? steps(one.steps, many) : h("p", { class: "soft" }, "It ended before its first step.")]);
