@@ -128,6 +128,7 @@ def _perform(home: Path, tree: Path, options: Options) -> str:
     from nuages.deploy import deploy
     from nuages.engine.request import Request
     from nuages.topology.loading import FILE
+    from nuages.topology.pipeline import skipped
 
     if (home / FILE).is_file() and not (tree / FILE).is_file():
         click.echo(f"  note: {FILE} is not in the commit; the one in your folder counts")
@@ -139,6 +140,7 @@ def _perform(home: Path, tree: Path, options: Options) -> str:
         why=wishes.get("message", ""),
         check="no-check" not in wishes,
         wait=float(wishes.get("wait-lock") or 0),
+        skip=skipped(wishes.get("skip", "")),
     )
     console = Terminal(verbose=options.verbosity > 1, yes="yes" in wishes)
     plan = deploy(request, console)

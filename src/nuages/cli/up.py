@@ -13,8 +13,7 @@ from nuages.cli.console import Terminal
 from nuages.cli.site import Site, json_option, path_argument, root_of, site_at, terminal, url_at
 from nuages.deploy import deploy
 from nuages.engine.request import Request
-from nuages.errors import UsageError
-from nuages.topology.pipeline import SKIPPABLE
+from nuages.topology.pipeline import SKIPPABLE, skipped
 
 
 @dataclass(frozen=True)
@@ -29,11 +28,7 @@ class Wish:
 
 
 def steps(_ctx: click.Context, _option: click.Parameter, said: str | None) -> tuple[str, ...]:
-    names = tuple(part.strip() for part in (said or "").split(",") if part.strip())
-    for name in names:
-        if name not in SKIPPABLE:
-            raise UsageError(f"there is no step called {name!r} to skip", hint="one or more of: " + ",".join(SKIPPABLE))
-    return names
+    return skipped(said or "")
 
 
 def deploy_options(function: Any) -> Any:
@@ -113,31 +108,23 @@ def perform(wish: Wish, console: Terminal, what: str, site: Site, *, as_json: bo
         click.echo(f"{live} at {click.style(url, bold=True)}  {click.style(console.elapsed(), dim=True)}")
         if plan.facts["maintenance"] and (plan.empty or site.live().maintenance):
             click.echo("visitors see the maintenance page: nuages maintenance off")
-        if not plan.empty and not site.topology.remote and status_of(address, "/") == NOT_FOUND:
-            admin = "; its admin is at /admin/" if status_of(address, "/admin/login/") == OK else ""
-            click.echo(click.style(f"the project has no page at /, so that address answers 404{admin}", dim=True))
+        if not plan.empty and not (site.topology.remote and plan.facts["live"]):
+            _tell_of_no_page(url, site, address)
     if address and not plan.empty:
         from nuages.cli.backup_key import after_deploy
 
         after_deploy(site, quiet=as_json)
 
 
+def _tell_of_no_page(url: str, site: Site, address: str) -> None:
+    from nuages.cli.visit import status_of  # with TLS it takes as long to load as a deploy with nothing to do may take
+
+    if status_of(url, site.topology, address, "/") == NOT_FOUND:
+        admin = "; its admin is at /admin/" if status_of(url, site.topology, address, "/admin/login/") == OK else ""
+        click.echo(click.style(f"the project has no page at /, so that address answers 404{admin}", dim=True))
+
+
 OK, NOT_FOUND = 200, 404
-
-
-def status_of(address: str, path: str) -> int:
-    """What the site answers there; 0 when it can't be asked from here."""
-    import http.client  # with TLS and all of email it takes as long to load as a deploy with nothing to do may take
-
-    host, _, port = address.rpartition(":")
-    connection = http.client.HTTPConnection("127.0.0.1" if host in ("", "0.0.0.0") else host.strip("[]"), int(port), timeout=3)  # noqa: S104
-    try:
-        connection.request("GET", path, headers={"Host": f"localhost:{port}"})
-        return connection.getresponse().status
-    except (OSError, http.client.HTTPException):
-        return 0
-    finally:
-        connection.close()
 
 
 def serving(site: Site) -> tuple[int, str]:

@@ -92,14 +92,16 @@ def occasion_of(request: Request) -> str:
 
 
 def _commit(request: Request, topology: Topology, live: Live, here: Transport) -> tuple[str, str, bool]:
+    if request.source == "build":  # of another environment; its promotion tells of it
+        return "", "", False
     if request.source != "project":
         release = live.numbered.get(f"v{request.number}") if request.source == "release" else live.release
         return str((release or {}).get("commit") or ""), "", bool((release or {}).get("dirty"))
     status = here.run(run("git", "status", "--porcelain=v2", "--branch", ".", cwd=str(topology.source)))
     lines = status.stdout.splitlines()
     head = dict(line[2:].split(" ", 1) for line in lines if line.startswith("# branch.") and " " in line[2:])
-    commit = head.get("branch.oid", "")
-    return "" if commit == "(initial)" else commit, head.get("branch.head", ""), any(not line.startswith("#") for line in lines)
+    commit, branch = head.get("branch.oid", ""), head.get("branch.head", "").removeprefix("(detached)")
+    return "" if commit == "(initial)" else commit, branch, any(not line.startswith("#") for line in lines)
 
 
 def url_of(topology: Topology, live: Live) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from nuages.errors import TopologyError
+from nuages.errors import TopologyError, UsageError
 from nuages.topology.model import Errors, Hooks, Notify, Pipeline, Smoke, Topology
 
 
@@ -83,6 +83,15 @@ def errors_of(table: Mapping[str, Any]) -> Errors:
         hint = 'the name of a variable that holds it: `nuages config set ERRORS_WEBHOOK=https://...`, then webhook = "ERRORS_WEBHOOK"'
         raise TopologyError("an address of a webhook is a secret, and this file is none", where="errors.webhook", hint=hint)
     return errors
+
+
+def skipped(said: str) -> tuple[str, ...]:
+    """The steps that a person names, with commas between. Raises UsageError for one that there is not."""
+    names = tuple(part.strip() for part in said.split(",") if part.strip())
+    for name in names:
+        if name not in SKIPPABLE:
+            raise UsageError(f"there is no step called {name!r} to skip", hint="one or more of: " + ",".join(SKIPPABLE))
+    return names
 
 
 def without(topology: Topology, skip: tuple[str, ...]) -> Topology:

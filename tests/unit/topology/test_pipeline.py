@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from nuages.errors import TopologyError
+from nuages.errors import TopologyError, UsageError
 from nuages.topology.loading import load_text
 from nuages.topology.model import Smoke
-from nuages.topology.pipeline import smoke_of
+from nuages.topology.pipeline import skipped, smoke_of, without
 
 
 ROOT = Path("/projects/shop")
@@ -64,3 +64,18 @@ def test_an_environment_may_have_steps_of_its_own():
     text = '[pipeline]\ntests = "auto"\nsmoke = ["/"]\n[env.staging.pipeline]\ntests = ""\n'
     staging = load_text(ROOT, text, "staging").pipeline
     assert (staging.tests, staging.smoke) == ("", (Smoke("/"),))
+
+
+def test_steps_are_left_out_of_one_deploy_by_their_names():
+    topology = load_text(
+        ROOT, '[pipeline]\ntests = "auto"\nsmoke = ["/"]\n[hooks]\nbefore_build = ["true"]\n[notify]\nmail = ["a@b.example"]\n'
+    )
+    less = without(topology, skipped("tests, smoke"))
+    assert (less.pipeline.tests, less.pipeline.smoke, less.hooks.before_build) == ("", (), ("true",))
+    none = without(topology, skipped("audit,hooks,notify"))
+    assert (none.pipeline.audit, none.hooks.before_build, none.notify.mail, none.pipeline.tests) == (False, (), (), "auto")
+
+
+def test_a_step_that_there_is_not_can_not_be_left_out():
+    with pytest.raises(UsageError, match="'migrations'"):
+        skipped("tests,migrations")
