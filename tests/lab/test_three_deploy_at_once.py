@@ -17,9 +17,12 @@ class Client:
     def __init__(self, shop, folder, name, **environ):
         self.shop, self.name, self.root = shop, name, folder / name / "shop"
         shutil.copytree(shop.root, self.root)
-        (self.root / "books/version.py").write_text(f'VERSION = "of-{name}"\n')
+        self.brings(f"of-{name}")
         own = {"XDG_CACHE_HOME": str(folder / name / "cache"), "XDG_DATA_HOME": str(folder / name / "data"), "LOGNAME": name}
         self.environ = shop.environment() | own | environ
+
+    def brings(self, version):
+        (self.root / "books/version.py").write_text(f"VERSION = {version!r}\n")
 
     def starts(self, *words):
         return subprocess.Popen(
@@ -37,13 +40,14 @@ def events(said):
     return [json.loads(line) for line in said.splitlines()]
 
 
-@pytest.fixture
-def team(shop, tmp_path):
-    shop.release()
-    held = DeployKey(shop, tmp_path, "runner")
-    yield Client(shop, tmp_path, "ada"), Client(shop, tmp_path, "ben"), Client(shop, tmp_path, "runner", **held.environment())
+@pytest.fixture(scope="module")
+def team(shared_shop, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("team")
+    held = DeployKey(shared_shop, folder, "runner")
+    people = [Client(shared_shop, folder, name) for name in ("ada", "ben")]
+    yield (*people, Client(shared_shop, folder, "runner", **held.environment()))
     held.leave()
-    shop.release()
+    shared_shop.release()
 
 
 def test_two_laptops_and_a_runner_deploy_at_once(shop, team):
@@ -70,6 +74,7 @@ def test_two_laptops_and_a_runner_deploy_at_once(shop, team):
 
 def test_whoever_does_not_wait_is_told_who_deploys_and_nothing_is_changed(shop, team):
     ada, ben, runner = team
+    ada.brings("a shop window")
     deploy = ada.starts("deploy", "--json", "-m", "the new shop window")
     eventually(lambda: "ada" in shop.host.run("cat /srv/shop/lock.json").stdout)
     status, out, err = ben.runs("config", "set", "COLOUR=blue")
@@ -82,17 +87,19 @@ def test_whoever_does_not_wait_is_told_who_deploys_and_nothing_is_changed(shop, 
     assert (told["event"], told["code"], "ada on" in told["error"]) == ("error", 75, True), told
     deploy.communicate(timeout=LONG)
     assert deploy.returncode == 0
-    assert shop.version() == "of-ada"
+    assert shop.version() == "a shop window"
     assert "COLOUR" not in shop.host.must("cat $(ls -t /srv/shop/config/*.json | head -1)")
 
 
 def test_a_runner_that_is_killed_holds_up_nobody_for_longer_than_its_lease(shop, team):
     _ada, ben, runner = team
+    runner.brings("cut off")
     deploy = runner.starts("deploy", "--json")
     eventually(lambda: "deploy key" in shop.host.run("cat /srv/shop/lock.json").stdout)
     os.kill(deploy.pid, 9)
     deploy.communicate()
+    ben.brings("whole")
     status, out, err = ben.runs("deploy", "--json", "--wait-lock", "300")
     assert status == 0, (out, err)
-    assert shop.version() == "of-ben"
+    assert shop.version() == "whole"
     shop.in_order()

@@ -210,7 +210,7 @@ class SshTransport:
         """Run a command with this terminal, or with this input and output alone; its exit status. What it is and its
         environment travel in a file of root's that is gone before it starts."""
         sudo, remove = "sudo -n", []
-        if self._settled_as_root(argv[0]) is Way.PASSWORD:
+        if self._settled_as_root("commands there") is Way.PASSWORD:
             # The input is the command's, so sudo gets the password from a file of the login's own, removed as it is read.
             login = str(self.read({"it": {"kind": "caller"}})["it"]["as"])
             files = {"answer": self._revealed().decode(), "ask": ASK_PROGRAM}

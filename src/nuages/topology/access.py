@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
+from pathlib import Path
 
+from nuages.errors import UsageError
 from nuages.topology.model import Topology
 
 
@@ -20,5 +22,9 @@ def deploy_login(account: str) -> str:
 
 
 def with_deploy_key(topology: Topology, path: str) -> Topology:
+    """Raises UsageError where that is no file; what it is then may be the key itself, and is not shown."""
+    if not Path(path).expanduser().is_file():
+        itself = "it holds a key, and should hold the path of one" if "PRIVATE KEY" in path else f"there is no file {path}"
+        raise UsageError(itself, where=DEPLOY_KEY, hint="write the key into a file that only you may read")
     login = deploy_login(topology.account)
     return replace(topology, hosts=tuple(replace(host, user=login, identity=path) for host in topology.hosts))

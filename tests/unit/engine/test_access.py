@@ -11,7 +11,8 @@ from nuages.engine.access import Lying, plain_key
 from nuages.engine.model import Plan, Step
 from nuages.engine.permits import refuse_what_keys_may_not
 from nuages.errors import PersonNeededError, UsageError
-from nuages.topology.access import deploy_login
+from nuages.testing import shop_topology
+from nuages.topology.access import deploy_login, with_deploy_key
 
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl"
@@ -91,3 +92,11 @@ def test_people_are_asked_nothing():
 
 def test_a_key_is_told_by_its_fingerprint():
     assert Key("ada", KEY).fingerprint.startswith("SHA256:")
+
+
+def test_a_deploy_key_that_is_no_file_is_not_shown():
+    with pytest.raises(UsageError, match="should hold the path") as told:
+        with_deploy_key(shop_topology(), "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXk")
+    assert "b3Blb" not in str(told.value)
+    with pytest.raises(UsageError, match="there is no file"):
+        with_deploy_key(shop_topology(), "/nowhere/key")
