@@ -15,6 +15,7 @@ from nuages.lab.requirements import missing
 LONG = {
     "test_certificates.py",
     "test_dashboard.py",
+    "test_data.py",
     "test_database.py",
     "test_doctor.py",
     "test_days.py",

@@ -25,7 +25,7 @@ import json, sys
 sys.path[:0] = [sys.argv[1], "."]
 import django
 django.setup()
-import across
+import across_tables, across_compare, across_look, across
 try:
     print(json.dumps(across.main(json.loads(sys.argv[2]), lambda line: print(line, file=sys.stderr))))
 except across.RefusedError as error:

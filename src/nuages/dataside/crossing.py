@@ -47,7 +47,7 @@ def live_of(wish):
 
 
 def look(wish):
-    return inside.ask(live_of(wish), ["across"], {"verb": "look", "alias": wish["alias"], "source": {}}, say)
+    return inside.ask(live_of(wish), inside.ACROSS, {"verb": "look", "alias": wish["alias"], "source": {}}, say)
 
 
 def fence(wish):
@@ -84,7 +84,7 @@ def move(wish):
     source = live_of(wish).ask("databases")["databases"][wish["alias"]]
     coming = Coming(wish["dir"], wish.get("account", ""), wish["number"])
     asked = {"verb": "copy", "alias": wish["alias"], "source": source_of(source), "target": {}}
-    answer = inside.ask(coming, ["across"], asked, say)
+    answer = inside.ask(coming, inside.ACROSS, asked, say)
     if answer["left"]:
         say("not moved, for no model and no migration names them: " + ", ".join(answer["left"]))
     return answer
@@ -112,7 +112,7 @@ def load(wish):
             try:
                 prepare(data, path, wish)
                 asked = {"verb": "copy", "alias": data.alias, "source": {"sqlite": path}, "target": {"name": name}}
-                answer = inside.ask(data.project, ["across"], asked, say)
+                answer = inside.ask(data.project, inside.ACROSS, asked, say)
             except BaseException:
                 data.database.drop(name)
                 raise
@@ -122,7 +122,7 @@ def load(wish):
 def prepare(data, path, wish):
     """A file of older code gets the migrations that it lacks, where that is wanted."""
     if wish.get("migrate"):
-        inside.ask(data.project, ["across"], {"verb": "migrate", "alias": data.alias, "source": {"sqlite": path}}, say)
+        inside.ask(data.project, inside.ACROSS, {"verb": "migrate", "alias": data.alias, "source": {"sqlite": path}}, say)
 
 
 @contextlib.contextmanager

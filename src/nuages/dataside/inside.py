@@ -13,6 +13,7 @@ from refusal import RefusedError, start, tail
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 MARK = "\x1e"
+ACROSS = ["across_tables", "across_compare", "across_look", "across"]
 BOOT = r"""
 import json, os, sys, types
 sent = json.loads(sys.stdin.buffer.readline())

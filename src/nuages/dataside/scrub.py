@@ -189,7 +189,7 @@ def across(data, folder):
         os.chown(own, found.pw_uid, found.pw_gid)
     path = os.path.join(own, "it.sqlite3")
     asked = {"verb": "copy", "alias": data.alias, "source": {"name": data.database.beside("scrub")}, "target": {"sqlite": path}}
-    answer = inside.ask(data.project, ["across"], asked, say)
+    answer = inside.ask(data.project, inside.ACROSS, asked, say)
     if answer["left"]:
         say("left out, for no model and no migration names them: " + ", ".join(answer["left"]))
     made = Sqlite({"name": path}, data.project.account)

@@ -71,7 +71,10 @@ def _plan(desired: Desired, live: Live, judgements: tuple[Judgement, ...], ready
     steps += [*disk.release(desired), *disk.static(desired, live)] if desired.new else []
     steps = _phase("prepare", steps)
     if desired.new:
-        steps += _phase("migrate", [_maintenance(desired, on=True)] if window and not live.maintenance else [])
+        steps += _phase(
+            "migrate",
+            [_maintenance(desired, on=True, move=any(j.move for j in judgements))] if window and not live.maintenance else [],
+        )
         steps += _phase("migrate", _database(desired, live, judgements) if desired.lead else ())
     held = is_held(desired, live, window=window)
     steps += _go_live(desired, live, held=held)
@@ -193,10 +196,10 @@ def _count(process: Mapping[str, Any]) -> str:
     return f"{process['name']} x{amount}"
 
 
-def _maintenance(desired: Desired, *, on: bool) -> Step:
+def _maintenance(desired: Desired, *, on: bool, move: bool = False) -> Step:
     path = desired.placement.layout.maintenance
     if on:
-        why = "migrations that the live release can't live with"
+        why = "its rows move to another database" if move else "migrations that the live release can't live with"
         return step("!", "maintenance page on", why, write(path, f"{PAGE}\n"), undo=({**remove(path), "only": f"{PAGE}\n"},))
     return step("~", "maintenance page off", "", remove(path))
 
