@@ -53,7 +53,7 @@ def list_(site: Site, as_json: bool = False) -> None:
 
 @command.command("add")
 @click.argument("name")
-@click.argument("file", required=False, type=click.Path(allow_dash=True), metavar="[PUBKEY-FILE|-]")
+@click.argument("file", required=False, type=click.Path(exists=True, dir_okay=False, allow_dash=True), metavar="[PUBKEY-FILE|-]")
 @json_option
 @with_site
 def add(site: Site, name: str, file: str | None, as_json: bool) -> None:
@@ -63,7 +63,7 @@ def add(site: Site, name: str, file: str | None, as_json: bool) -> None:
 
 @command.command("add-deploy-key")
 @click.argument("name")
-@click.argument("file", required=False, type=click.Path(allow_dash=True), metavar="[PUBKEY-FILE|-]")
+@click.argument("file", required=False, type=click.Path(exists=True, dir_okay=False, allow_dash=True), metavar="[PUBKEY-FILE|-]")
 @json_option
 @with_site
 def add_deploy_key(site: Site, name: str, file: str | None, as_json: bool) -> None:
