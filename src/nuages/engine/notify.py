@@ -82,7 +82,7 @@ def address_of(name: str, config: Configuration) -> str:
 def post(address: str, message: Message) -> str:
     """Why it was not taken, or "". The address is a secret, so that only its host is ever named."""
     if not address:
-        return "it is set neither in the site's configuration nor here: nuages config set NAME=https://..."
+        return "it is set neither in the site's configuration (nuages config set) nor here"
     parts = urlsplit(address)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         return "its value is no http address"

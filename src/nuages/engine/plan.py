@@ -163,8 +163,8 @@ def _start(desired: Desired, live: Live) -> Iterable[Step]:
     )
     within = topology.health.within
     prove = perform(ask(layout, machine, "prove", generation, "--timeout", f"{within:g}", timeout=within + 30))
-    smoke = "".join(f", {question['path']}" for question in desired.placement.policy.get("smoke") or ())
-    what = f"{generation} answers GET {topology.health.path}{smoke}"
+    smoke = (question["path"] for question in desired.placement.policy.get("smoke") or ())
+    what = f"{generation} answers GET {', '.join(dict.fromkeys((topology.health.path, *smoke)))}"
     yield step("?", what, f"within {within:g} s, asked with a real Host", prove)
 
 
