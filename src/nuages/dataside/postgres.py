@@ -116,11 +116,13 @@ class Postgres:
         for row in session.ask(TABLES):
             place = "%s.%s" % (name(row["schema"]), name(row["name"]))
             tables["%s.%s" % (row["schema"], row["name"])] = session.ask("SELECT count(*) AS n FROM %s" % place)[0]["n"]
-        sequences = {"%s.%s" % (row["schema"], row["name"]): row["last"] for row in session.ask(SEQUENCES)}
         migrations = []
         if any(table.endswith(".django_migrations") for table in tables):
             migrations = [[r["app"], r["name"]] for r in session.ask("SELECT app, name FROM django_migrations ORDER BY id")]
-        return {"tables": tables, "sequences": sequences, "migrations": migrations}
+        return {"tables": tables, "sequences": self.sequences(session), "migrations": migrations}
+
+    def sequences(self, session):
+        return {"%s.%s" % (row["schema"], row["name"]): row["last"] for row in session.ask(SEQUENCES)}
 
     def facts(self, session):
         extensions = [r["extname"] for r in session.ask("SELECT extname FROM pg_extension WHERE extname <> 'plpgsql' ORDER BY 1")]
@@ -128,11 +130,13 @@ class Postgres:
         return {"version": version, "extensions": extensions}
 
     def dump(self, out, database="", *, compress=True):
-        """Pour the dump into `out` (archive.Writer); what it holds, as seen by the very same snapshot."""
+        """Pour the dump into `out` (archive.Writer); what it holds, as seen by the very same snapshot. Sequences are of no
+        snapshot and only grow: read before pg_dump reads them, they are the least that it must have found."""
         database = database or self.live
         with self.session(database) as session:
             session.tell("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
             snapshot = session.ask("SELECT pg_export_snapshot() AS id")[0]["id"]
+            sequences = self.sequences(session)
             argv = ["pg_dump", "--format=custom", "--no-password", "--snapshot=" + snapshot]
             argv.append(self._compression() if compress else "--compress=0")
             child = start(argv, self.account, self._environment(database), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -140,7 +144,7 @@ class Postgres:
             child.stdout = None
             pouring.start()
             try:
-                contents = {**self.contents(session), **self.facts(session)}
+                contents = {**self.contents(session), **self.facts(session), "sequences": sequences}
                 errors = child.communicate()[1]
             except BaseException:
                 child.kill()
