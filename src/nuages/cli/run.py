@@ -12,5 +12,8 @@ from nuages.cli.site import Site, with_site
 @click.argument("argv", nargs=-1, required=True, type=click.UNPROCESSED)
 @with_site
 def command(site: Site, argv: tuple[str, ...]) -> None:
-    """Run a command with the live release's code, packages and configuration."""
-    enter(site, argv)
+    """Run a command with the live release's code, packages and configuration.
+
+    One word that holds spaces is a line for the shell: nuages run "ls | wc -l".
+    """
+    enter(site, ("sh", "-c", argv[0]) if len(argv) == 1 and " " in argv[0].strip() else argv)

@@ -12,8 +12,8 @@ from nuages.gitremote.repository import Repository
 
 
 DEPLOYED = ("refs/heads/main", "refs/heads/master")
-# git knows this answer, and prints its advice about it.
-NOT_ON_TOP = "non-fast forward"
+# git knows these answers, and prints its advice about them.
+NOT_ON_TOP, UNKNOWN = "non-fast forward", "fetch first"
 
 
 @dataclass(frozen=True)
@@ -62,8 +62,9 @@ class SiteRemote:
         if not commit:
             return f"there is no commit {wish.source}"
         live = self.live().commit
-        behind = live and self.repository.commit(live) and not self.repository.contains(live, commit)
-        return NOT_ON_TOP if behind and not wish.force else ""
+        if not live or wish.force or self.repository.contains(live, commit):
+            return ""
+        return NOT_ON_TOP if self.repository.commit(live) else UNKNOWN
 
     def _deploy(self, commit: str, options: Options) -> str:
         with self.repository.checkout(commit) as tree:

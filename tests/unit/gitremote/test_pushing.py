@@ -8,7 +8,7 @@ import pytest
 
 from nuages.errors import UsageError
 from nuages.gitremote.protocol import Options, Wish
-from nuages.gitremote.pushing import NOT_ON_TOP, Live, SiteRemote
+from nuages.gitremote.pushing import NOT_ON_TOP, UNKNOWN, Live, SiteRemote
 from nuages.gitremote.repository import add_remote, repository_of
 from nuages.hosts.local import LocalTransport
 
@@ -78,6 +78,12 @@ def test_an_older_commit_needs_force(world):
     assert world.push(world.first) == [(MAIN, NOT_ON_TOP)]
     assert world.push(world.first, force=True) == [(MAIN, "")]
     assert world.deployed == [{"file": "one"}]
+
+
+def test_what_a_colleague_deployed_is_not_overwritten_unseen(world):
+    world.live = Live("c0ffee" * 6 + "abcd")
+    assert world.push() == [(MAIN, UNKNOWN)]
+    assert world.push(force=True) == [(MAIN, "")]
 
 
 def test_only_main_or_master_is_deployed_and_nothing_can_be_deleted(world):
