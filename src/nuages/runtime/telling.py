@@ -310,12 +310,15 @@ def process_name():
 
 
 def main(unit):
-    """Started by systemd (OnFailure=), which says in MONITOR_* how it ended."""
+    """Started by systemd (OnFailure=), which says in MONITOR_* how it ended. Of a release that never went live, or is being
+    replaced, its deploy tells."""
     from .errorbook import Book
     from .hook import load_policy
     from .recording import folder
 
-    policy = load_policy() or {}
+    policy, place = load_policy() or {}, folder()
+    if not place or not _is_live(unit, place):
+        return
     if policy.get("settings_module"):
         os.environ.setdefault("DJANGO_SETTINGS_MODULE", policy["settings_module"])
     now, name = time.time(), unit.partition("@")[0].replace(".service", "")
@@ -327,9 +330,20 @@ def main(unit):
     one = dict(facts, count=1, first=now, last=now, type="UnitFailed", where=name, message="%s ended: %s" % (name, said))
     ident = "unit-%s" % name
     trace = dict(facts, id=ident, at=now, text=last_lines(policy.get("site") or "", name))
-    book = Book(folder())
-    book.add({ident: one}, [trace])
+    book = Book(place)
+    if book.add({ident: one}, [trace]):
+        one["fresh"] = True
     Teller(book, policy).tell({ident: one}, [trace])
+
+
+def _is_live(unit, place):
+    """A job of the clock always is; a process where it is of the generation that has the traffic."""
+    generation = unit.partition("@")[2].replace(".service", "").partition(".")[0]
+    try:
+        link = os.readlink(os.path.join(os.path.dirname(place), "run", "web.sock"))
+    except OSError:
+        return True
+    return not generation or os.path.basename(os.path.dirname(link)) == generation
 
 
 def last_lines(site, name, many=30):
@@ -341,10 +355,10 @@ def last_lines(site, name, many=30):
             file.seek(max(0, os.fstat(file.fileno()).st_size - LONGEST))
             return cleansed("\n".join(file.read().decode("utf-8", "replace").splitlines()[-many:]))
     except OSError:
-        return "its log: nuages logs"
+        return "what it printed: nuages logs %s" % os.path.basename(path)[: -len(".log")]
 
 
 LONGEST = 16 << 10
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1] if len(sys.argv) > 1 else os.environ["NUAGES_FAILED"])

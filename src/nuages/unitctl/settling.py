@@ -25,6 +25,7 @@ def settle(site, kept):
     replace_schedulers(site, old, live, spec)
     units.start(names(site, live, spec, "web", "worker"))
     settle_cron(site, kept, live, spec)
+    settle_failed(site, live, spec)
     site.save(kept)
     retire(site, old)
     forget_gone(site, kept)
@@ -104,6 +105,16 @@ def settle_cron(site, kept, live, spec):
 
 def write_job(site, folder, job, live, group):
     write_process(folder, job["name"], job, {"NUAGES_GENERATION": live}, "the job %s of %s" % (job["name"], live), group, site)
+
+
+def settle_failed(site, live, spec):
+    """What tells of a unit that failed has the live release's way to send mail."""
+    if spec.get("failed"):
+        folder = os.path.join(site.run_dir, "failed")
+        os.makedirs(folder, exist_ok=True)
+        os.chmod(folder, 0o711)  # noqa: S103 - the site's user passes through
+        own, what = {"NUAGES_GENERATION": live}, "what tells of a failed unit"
+        write_process(folder, "tell", spec["failed"], own, what, group_of(spec), site)
 
 
 def timer(site, job):

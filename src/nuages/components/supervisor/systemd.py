@@ -50,6 +50,7 @@ class Systemd(Supervisor):
             "units": _digest(self.describe(placement)),
             "processes": [p.as_spec() for p in processes if p.instances],
             "cron": [_job(placement, job).as_spec() for job in jobs(placement)],
+            "failed": _teller(placement).as_spec(),
         }
 
     def ask(self, layout: Layout, machine: Machine, *words: str, timeout: float = 60) -> Command:
@@ -67,6 +68,7 @@ class Systemd(Supervisor):
             files += _cron(placement, job, f"cron.{index}.at")
         files += [
             _file(placement, f"nuages-site-{topology.name}.service", _render(placement, "settle.service", drain=topology.drain)),
+            _file(placement, f"{topology.name}-failed@.service", _render(placement, "failed.service")),
             _file(placement, slice_of(topology.name), _slice(placement)),
             _tmpfiles(placement),
         ]
@@ -112,6 +114,18 @@ def _job(placement: Placement, job: Cron) -> ProcessSpec:
         env=environment(placement),
         cwd=placement.policy["manage_dir"],
         log=str(placement.layout.logs / f"cron-{job.name}.log"),
+    )
+
+
+def _teller(placement: Placement) -> ProcessSpec:
+    """What says that a unit has failed, to those who hear of errors."""
+    return ProcessSpec(
+        name="tell",
+        kind="failed",
+        argv=(placement.python, "-m", "nuages_runtime.telling"),
+        env=environment(placement),
+        cwd=placement.policy["manage_dir"],
+        log=str(placement.layout.logs / "failed.log"),
     )
 
 
