@@ -288,3 +288,28 @@ def test_the_ledger_is_told_without_other_sites():
     files = {"/a": {"for": "shop"}, "/b": {"for": "other"}, "/c": {"for": "*"}}
     told = reading.of_site(site, {"schema": 1, "files": files, "sites": {"shop": {}, "other": {}}})
     assert (sorted(told["files"]), sorted(told["sites"])) == (["/a", "/c"], ["other", "shop"])
+
+
+@pytest.mark.parametrize(
+    ("lock", "deploy", "goes"),
+    [
+        ({"token": "ab12", "owner": {"user": "deploy key ci"}}, "ab12", True),
+        ({"token": "ab12", "owner": {"user": "deploy key ci"}}, "cd34", False),
+        ({"token": "ab12", "owner": {"user": "ada"}}, "ab12", False),
+        ({"token": "ab12", "owner": {"user": "ada"}}, "", False),
+        (None, "ab12", True),  # on the second of two hosts
+        (None, "", False),
+    ],
+)
+def test_steps_of_a_plan_are_carried_out_under_the_keys_own_lock(site, monkeypatch, lock, deploy, goes):
+    carried = []
+    monkeypatch.setattr(writing, "write", lambda steps, journal: carried.append(steps))
+    monkeypatch.setattr(writing, "read_plain", lambda _site, _part: lock)
+    monkeypatch.setattr(beneath, "_read", lambda _dir, _part: lock)
+    step = {"text": "- x", "deploy": deploy, "ops": [{"op": "remove", "paths": [f"{site.dir}/shared/maintenance"]}]}
+    if goes:
+        writing.carry_out(site, [step], site.journal)
+        assert len(carried) == 1
+    else:
+        with pytest.raises(Refused, match="hold the lock"):
+            writing.carry_out(site, [step], site.journal)
