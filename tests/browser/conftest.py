@@ -1,4 +1,5 @@
-"""One site of this machine, one dashboard of it and one Chromium for all tests of a file."""
+"""One site of this machine, one dashboard of it and one Chromium for all tests of a file that a worker runs: each test takes the
+site at whatever release it finds it, and leaves it serving."""
 
 import chromium
 import pytest
@@ -11,6 +12,7 @@ def site(tmp_path_factory):
     if chromium.missing():
         pytest.skip(chromium.missing())
     with a_site(tmp_path_factory.mktemp("site")) as site:
+        site.write(**{"nuages.toml": "keep = 30\n"})
         site.up()
         site.nuages("config", "set", "API_TOKEN=canary-of-a-secret")
         yield site

@@ -67,14 +67,14 @@ class Page:
         self.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", button)
         button.click()
 
-    def open(self, list_: str, begins: str) -> None:
-        """Unfold the entry of a list that begins with these words."""
+    def open(self, list_: str, title: str) -> None:
+        """Unfold the entry of a list that has this title."""
         script = (
             "const all = [...document.querySelectorAll(`#${arguments[0]} details`)];"
-            "const one = all.find((d) => d.querySelector('summary').innerText.trim().startsWith(arguments[1]));"
+            "const one = all.find((d) => d.querySelector('summary strong').textContent === arguments[1]);"
             "if (one) one.open = true; return Boolean(one)"
         )
-        assert eventually(lambda: self.driver.execute_script(script, list_, begins))
+        assert eventually(lambda: self.driver.execute_script(script, list_, title))
 
     def awaits_plan(self, title: str) -> str:
         return str(eventually(lambda: self.text("job").startswith(f"{title}: the plan") and self.text("job"), 90))
