@@ -29,6 +29,7 @@ class Site:
     def __init__(self, told, key):
         self.name, self.account, self.dir, self.key = told["site"], told["account"], told["dir"], key
         self.label = "deploy key " + key
+        self.root = "/"  # another folder in its place, for tests
         self.store = self.dir + "/store"
         self.lock = self.dir + "/lock.json"
         self.journal = self.dir + "/journal.jsonl"

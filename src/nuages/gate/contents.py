@@ -154,15 +154,15 @@ def _has_unit(units, name):
 
 def site_units(site):
     """Names of unit files that the ledger calls this site's."""
-    files, folder = ledger().get("files", {}), "/etc/systemd/system/"
+    files, folder = ledger(site).get("files", {}), "/etc/systemd/system/"
     return {path[len(folder) :] for path, entry in files.items() if path.startswith(folder) and entry.get("for") == site.name}
 
 
-def ledger():
+def ledger(site):
     known(READS, "ready")  # loads the module
     import agent_ready
 
-    return agent_ready.read_ledger()
+    return agent_ready.read_ledger(site.root)
 
 
 def _process(site, process):

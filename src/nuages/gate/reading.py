@@ -128,7 +128,7 @@ def _ready(site, told):
 
     def put(_question):
         """Of a file that is neither this site's nor everybody's, not even a digest is told."""
-        mine = of_site(site, ledger())
+        mine = of_site(site, ledger(site))
         ours = {path for kind in ("files", "links", "absent", "directories") for path in mine.get(kind, {})}
         asked = [path for path in words["paths"] if path in ours or path == site.dir or path.startswith(site.dir + "/")]
         units = [unit for unit in words["units"] if re.fullmatch(r"[A-Za-z0-9@._:\\-]{1,200}", unit) and unit[0] != "-"]

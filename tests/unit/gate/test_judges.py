@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import re
+from pathlib import Path
 
 import pytest
 from gate_module import beneath, contents, environment, lists, reading, running, writing
@@ -235,8 +236,14 @@ SPEC = {
         {"cron": [{"name": "tidy", "kind": "cron", "log": "SITE/logs/cron-tidy.log"}]},
     ],
 )
-def test_a_generation_runs_units_of_its_site_as_its_account(site, monkeypatch, changes):
-    monkeypatch.setattr(contents, "ledger", lambda: {"files": {"/etc/systemd/system/shop-web@.service": {"for": "shop"}}})
+def test_a_generation_runs_units_of_its_site_as_its_account(site, tmp_path, changes):
+    site.root = str(tmp_path)
+    (tmp_path / "var/lib/nuages").mkdir(parents=True)
+    files = {
+        "/etc/systemd/system/shop-web@.service": {"for": "shop"},
+        "/etc/systemd/system/shop-web-web@.service": {"for": "shop-web"},
+    }
+    (tmp_path / "var/lib/nuages/ledger.json").write_text(json.dumps({"schema": 1, "files": files}))
     contents.spec(site, json.dumps(placed(site, SPEC)), "v2-ab12")
     with pytest.raises(Refused):
         contents.spec(site, json.dumps(placed(site, {**SPEC, **changes})), "v2-ab12")
@@ -301,15 +308,14 @@ def test_the_ledger_is_told_without_other_sites():
         (None, "", False),
     ],
 )
-def test_steps_of_a_plan_are_carried_out_under_the_keys_own_lock(site, monkeypatch, lock, deploy, goes):
-    carried = []
-    monkeypatch.setattr(writing, "write", lambda steps, journal: carried.append(steps))
-    monkeypatch.setattr(writing, "read_plain", lambda _site, _part: lock)
-    monkeypatch.setattr(beneath, "_read", lambda _dir, _part: lock)
-    step = {"text": "- x", "deploy": deploy, "ops": [{"op": "remove", "paths": [f"{site.dir}/shared/maintenance"]}]}
+def test_steps_of_a_plan_are_carried_out_under_the_keys_own_lock(site, lock, deploy, goes):
+    page, held = Path(site.dir, "shared/maintenance"), Path(site.lock)
+    page.write_text("deploy\n")
+    held.write_text(json.dumps(lock)) if lock else held.unlink(missing_ok=True)
+    step = {"text": "- x", "deploy": deploy, "ops": [{"op": "remove", "paths": [str(page)]}]}
     if goes:
         writing.carry_out(site, [step], site.journal)
-        assert len(carried) == 1
     else:
         with pytest.raises(Refused, match="hold the lock"):
             writing.carry_out(site, [step], site.journal)
+    assert page.exists() != goes
