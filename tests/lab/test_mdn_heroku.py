@@ -33,5 +33,7 @@ def test_the_lines_of_the_tutorial_work_with_nuages_for_heroku(lab, lab_host, tm
     person.types("nuages domains:remove library.example --yes")
     if "worker" in person.types("nuages ps"):  # the tutorial's own has none
         assert "begun again" in person.types("nuages ps:restart worker")
-    assert "set DJANGO_DEBUG" in person.types("nuages releases")
+    person.types("nuages config:set LAST=1")
+    assert "set LAST" in person.types("nuages releases")
+    assert "config: + LAST" in person.types("nuages releases:info")
     assert "v1" in person.types("nuages apps")
