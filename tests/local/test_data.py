@@ -84,7 +84,7 @@ def test_a_live_site_moves_to_postgresql_and_the_old_database_takes_no_more_writ
         assert "each value compared" in told
         assert site.answer("/")[0] == 200
         assert server.sql("moved", "SELECT count(*) FROM people_customer") == "300"
-        assert server.sql("moved", "SELECT count(*) FROM people_audit") == "0"
+        assert server.sql("moved", "SELECT count(*) FROM people_audit") == "100"  # its rows, and none that a trigger would add
         with sqlite3.connect(database(site)) as db, pytest.raises(sqlite3.IntegrityError, match="has been moved"):
             db.execute("INSERT INTO books_book (title) VALUES ('late')")
         site.nuages("down")

@@ -34,7 +34,7 @@ def look(say, alias, source):
             pages = cursor.fetchone()[0]
             cursor.execute("PRAGMA page_size")
             size = pages * cursor.fetchone()[0]
-    unnamed = [name for name in sorted(here) if name != "django_migrations" and count(old, name)]
+    unnamed = [name for name in sorted(here) if not name.startswith(("django_migrations", "sqlite_")) and count(old, name)]
     return {"vendor": old.vendor, "rows": total, "tables": tables, "bytes": size, "wrong": wrong, "unnamed": unnamed}
 
 

@@ -133,6 +133,7 @@ def tables_of(source, target):
                 found.append(table_of(source, target, model, one, other))
             elif name in here and meta.managed:
                 raise RefusedError("the table %s was not made in the new database" % name)
+        known |= {name for name in here if name.startswith("sqlite_")}  # what ANALYZE remembers
         for name in sorted((here & there) - known):
             columns = [n for n in names_in(source, name, one) if n in names_in(target, name, other)]
             found.append(Table(name, [Column(n) for n in columns]))
