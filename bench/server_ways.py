@@ -83,11 +83,12 @@ class Way:
 class Nuages(Way):
     name = "nuages"
     link = f"/srv/{SITE}/run/web.sock"
+    services: ClassVar[str] = ""  # lines of that table
 
     def __init__(self, folder: Path, hosts: Sequence[LabHost]) -> None:
         super().__init__(folder, hosts)
         (self.project / "Procfile").unlink(missing_ok=True)  # the peers run no worker
-        (self.project / "nuages.toml").write_text(declared(hosts))
+        (self.project / "nuages.toml").write_text(declared(hosts, self.services))
         self.edit(0)
 
     def deploy(self) -> Cost:
@@ -109,9 +110,10 @@ class Nuages(Way):
 
 
 class Light(Nuages):
-    """A page that asks no database: hosts beside each other have one each, and migrations run on the first only."""
+    """A page that asks no database and no cache: hosts beside each other could share none of their own."""
 
     edited = "plain/urls.py"
+    services = 'database = "none"\ncache = "none"\n'
 
     def make_project(self, folder: Path) -> Path:
         return measured_project(folder)
@@ -169,8 +171,9 @@ class Pyinfra(Peer):
 WAYS: tuple[type[Way], ...] = (Nuages, Ansible, Pyinfra)
 
 
-def declared(hosts: Sequence[LabHost]) -> str:
+def declared(hosts: Sequence[LabHost], services: str = "") -> str:
     lines = [f'name = "{SITE}"', f'domains = ["{DOMAIN}"]', "[tls]", 'certificate = "local-ca"']
+    lines += ["[services]", services] if services else []
     for host in hosts:
         lines += [f"[hosts.{host.name}]", f'address = "{host.address}"', f'ssh_config = "{host.ssh_config}"']
     return "\n".join(lines) + "\n"

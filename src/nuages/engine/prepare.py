@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -57,7 +57,7 @@ def prepare(request: Request, work: Work, lead: Transport, console: Console) -> 
     if request.source != "project":
         return _from_release(request, topology, live, lead)
     inspected = inspect_here(work)
-    for note in notes_of(inspected) if inspected.fresh else ():
+    for note in notes_of(inspected, topology.packages) if inspected.fresh else ():
         console.note(note)
     known = _is_built(work, inspected)
     if topology.pipeline.tests:
@@ -72,13 +72,17 @@ def prepare(request: Request, work: Work, lead: Transport, console: Console) -> 
     return _build(work, inspected)
 
 
-def notes_of(inspected: Inspected) -> tuple[str, ...]:
-    """What was decided for the project and its developer should hear once."""
+def notes_of(inspected: Inspected, packages: Sequence[str] = ()) -> tuple[str, ...]:
+    """What was decided for the project and its developer should hear once. `packages` are those that nuages.toml adds."""
     project = inspected.project
     notes = [*project.environment.lock.notes, *project.notes]
     if project.files.translations and shutil.which("msgfmt") is None:
         notes.append("translations are not compiled, for msgfmt is not on this machine: sudo apt install gettext")
-    return tuple(dict.fromkeys(notes))
+    if packages:
+        from nuages.environments.stack import instead_of
+
+        notes += [instead_of(package, project.environment.lock.versions) for package in packages]
+    return tuple(filter(None, dict.fromkeys(notes)))
 
 
 def audit(inspected: Inspected, topology: Topology, live: Live, here: Transport, *, deep: bool) -> tuple[Finding, ...]:
@@ -170,6 +174,7 @@ def _build_id(work: Work, inspected: Inspected) -> str:
         environment += aim_of(work, project, inspected.key, work.live.machine).key
     choices = {
         "settings": project.probe.settings_module,
+        "manage": project.files.manage,
         "wsgi": project.files.wsgi,
         "asgi": project.files.asgi,
         "interface": project.interface,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -67,6 +67,15 @@ def against(project: Sequence[str], stack: Sequence[str]) -> tuple[tuple[str, ..
         if requirement.extras:  # the same version, with what the extra brings
             lines.append(f"{requirement.name}[{','.join(sorted(requirement.extras))}]")
     return tuple(lines), tuple(notes)
+
+
+def instead_of(wish: str, versions: Mapping[str, str]) -> str:
+    """Why a package that somebody asked for is not there; "" where it is."""
+    name = canonicalize_name(Requirement(wish).name)
+    found = [other for other in INSTEAD.get(name, ()) if other in versions]
+    return (
+        "" if name in versions or not found else f"{name} is left out: the project has {found[0]}, which drives the same database"
+    )
 
 
 def _pin(line: str) -> str:

@@ -46,6 +46,7 @@ NEVER = (
     "*.sqlite-*",
     ".DS_Store",
 )
+DECLARED = "nuages.toml"  # what of it makes another build is in the build's choices: an edit of the rest is no new code
 KEPT = ("*.example", "*.sample", "*.template", "*.dist", "*.tmpl")
 
 
@@ -69,7 +70,7 @@ def read_source(root: Path, here: Transport, cache: Path) -> Source:
         here.run(run("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", cwd=str(root))) if in_git else None
     )
     names = listed.stdout.split("\0") if listed and listed.ok else _walk(root)
-    listed_names = [n for n in _with_submodules(root, names, here) if n and not never(n)]
+    listed_names = [n for n in _with_submodules(root, names, here) if n and n != DECLARED and not never(n)]
     _refuse_unreadable_names(root, listed_names)
     files = tuple(sorted({n for n in listed_names if _is_file(root / n)}))
     if not files:

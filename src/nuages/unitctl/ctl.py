@@ -180,7 +180,7 @@ class Client:
             return settling.settle(self.site, kept)
 
     def drain_wait(self):
-        deadline = time.monotonic() + self.timeout
+        deadline, pause = time.monotonic() + self.timeout, 0.1
         if self._unsettled():
             self._settle()
         while True:
@@ -192,7 +192,8 @@ class Client:
                 return {"drained": True}
             if time.monotonic() > deadline:
                 raise RefusedError("draining took longer than %g seconds" % self.timeout, ", ".join(left))
-            time.sleep(0.1)
+            time.sleep(pause)
+            pause = min(pause * 1.3, 1.0)  # each turn starts a systemctl beside the jobs that are waited for
 
     def _unsettled(self):
         """A generation that should end and was not told so: the settling after its switch was cut short."""

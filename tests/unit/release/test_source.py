@@ -195,3 +195,10 @@ def test_a_folder_without_files_says_so(tmp_path, read):
     (tmp_path / "empty").mkdir()
     with pytest.raises(ProjectError, match="no files"):
         read(tmp_path / "empty")
+
+
+def test_what_is_declared_for_the_servers_is_no_code(project, read):
+    """Else a comment in nuages.toml would be a release that says `code changed`."""
+    before = read(project)
+    put(project, "nuages.toml", text='domains = ["shop.example"]\n')
+    assert read(project) == before
