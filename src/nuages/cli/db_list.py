@@ -40,7 +40,7 @@ def _parts(told: dict[str, Any]) -> list[tuple[str, list[tuple[str, int, str]]]]
             [(row["name"], row["bytes"], "left over: drop it" if row["scratch"] else "") for row in told["kept"]],
         ),
         (
-            "snapshots of deploys, before a migration that can't be taken back",
+            "snapshots of deploys, before a migration that can't be taken back (nuages db restore ID)",
             [(r["id"], r["bytes"], "") for r in told["snapshots"]],
         ),
     ]

@@ -25,13 +25,23 @@ from nuages.errors import UsageError
 @click.option("--undo", is_flag=True, help="Put back what the last restore replaced (or the kept database ID).")
 @click.option("--database", "alias", default="default", show_default=True, help="Alias in DATABASES.")
 @click.option("--migrate", is_flag=True, help="Run migrations that the dump lacks, before it goes live.")
+@click.option("--older", is_flag=True, help="Take a dump without the migrations that it lacks: a rollback follows.")
 @click.option("--newer", is_flag=True, help="Take a dump with migrations that the live release does not know.")
 @click.option("--wait-lock", type=float, default=0, help="Seconds to wait for somebody else's deploy.")
 @yes_option
 @json_option
 @with_site
 def command(
-    site: Site, dump: str | None, undo: bool, alias: str, migrate: bool, newer: bool, wait_lock: float, yes: bool, as_json: bool
+    site: Site,
+    dump: str | None,
+    undo: bool,
+    alias: str,
+    migrate: bool,
+    older: bool,
+    newer: bool,
+    wait_lock: float,
+    yes: bool,
+    as_json: bool,
 ) -> None:
     """Put a dump in the place of the live database: FILE on this machine, or ID of nuages db list.
 
@@ -56,7 +66,7 @@ def command(
             return
         with found(hand, str(dump), console, token) as path:
             restored = restore(
-                hand, path, token, console.step, shown=Path(str(dump)).name, migrate=migrate, newer=newer, page=page
+                hand, path, token, console.step, shown=Path(str(dump)).name, migrate=migrate, newer=newer, older=older, page=page
             )
     console.clear()
     tell(site, restored, as_json=as_json)
@@ -72,7 +82,11 @@ def found(hand: Hand, dump: str, console: Terminal, token: str) -> Iterator[str]
         finally:
             forget(hand, path, token=token)
         return
-    known = [row["id"] for row in hand.ask("list")["dumps"]]
+    told = hand.ask("list")
+    known = [row["id"] for row in told["dumps"]]
+    if dump in [row["id"] for row in told["snapshots"]]:
+        yield f"{hand.place.layout.snapshots}/{dump}"
+        return
     if dump not in known:
         hint = "on the host: " + (", ".join(known[-5:]) or "none") + "; of the scheduled backups: nuages backup restore ID"
         raise UsageError(f"there is no file and no dump called {dump}", hint=hint)

@@ -51,12 +51,13 @@ def restore(
     shown: str = "",
     migrate: bool = False,
     newer: bool = False,
+    older: bool = False,
     page: bool = True,
 ) -> Restored:
     """`shown`: what the dump is called for people, else by its path. `page`: the maintenance page is put up, and taken down again; say False where it is up already."""
     steps = [
         load_step(hand, path, shown=shown),
-        check_step(hand, path, migrate=migrate, newer=newer),
+        check_step(hand, path, migrate=migrate, newer=newer, older=older),
         *swap_steps(hand, f"before-{stamp()}", page=page),
     ]
     hand.carry_out(steps, token, report)
@@ -69,8 +70,11 @@ def load_step(hand: Hand, path: str, word: str = "restore", *, shown: str = "") 
     return hand.step("+", what, hand.op("load", file=path, word=word), undo=(hand.op("drop", word=word),))
 
 
-def check_step(hand: Hand, path: str, word: str = "restore", *, migrate: bool = False, newer: bool = False) -> dict[str, Any]:
-    op = hand.op("check", file=path, word=word, migrate=migrate, newer=newer)
+def check_step(
+    hand: Hand, path: str, word: str = "restore", *, migrate: bool = False, newer: bool = False, older: bool = False
+) -> dict[str, Any]:
+    """`older`, `newer`: it may lack migrations of the live release, or have more."""
+    op = hand.op("check", file=path, word=word, migrate=migrate, newer=newer, older=older)
     return hand.step("?", "its rows, sequences and migrations", op)
 
 

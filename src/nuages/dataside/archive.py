@@ -16,6 +16,7 @@ from refusal import RefusedError
 
 BLOCK = 512
 MANIFEST = "manifest.json"
+SNAPSHOTS = {".dump": "postgresql", ".sqlite3": "sqlite"}  # what a deploy takes before a migration
 
 
 def header(name, size):
@@ -85,8 +86,14 @@ def digest_of(file, size):
 
 @contextlib.contextmanager
 def opened(path):
-    """(manifest, the database as a binary file). Raises RefusedError where it is no archive of ours, or a damaged one."""
+    """(manifest, the database as a binary file). Raises RefusedError where it is no archive of ours, or a damaged one.
+
+    A snapshot of a deploy is a bare database: its manifest tells no contents ("tables" is None)."""
     try:
+        if bare(path):
+            with open(path, "rb") as file:
+                yield manifest_of(path), file
+            return
         with tarfile.open(path, "r:") as tar:
             names = tar.getnames()
             if MANIFEST not in names:
@@ -106,7 +113,15 @@ def opened(path):
 
 
 def manifest_of(path):
-    """Without reading the database."""
+    """Without reading the database; None where it is no archive of ours."""
+    if bare(path):
+        at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(os.path.getmtime(path)))
+        return {"engine": SNAPSHOTS[os.path.splitext(path)[1]], "at": at, "tables": None, "bytes": os.path.getsize(path)}
     with contextlib.suppress(OSError, tarfile.TarError, ValueError, KeyError), tarfile.open(path, "r:") as tar:
         return json.load(io.TextIOWrapper(tar.extractfile(MANIFEST), encoding="utf-8"))
     return None
+
+
+def bare(path):
+    """Is it a snapshot of a deploy?"""
+    return os.path.splitext(path)[1] in SNAPSHOTS and os.path.exists(path)

@@ -2,7 +2,7 @@
 
   {"verb": "dump",  "to": PATH}                    the live database (or "name") into an archive; "compress": false for a store that compresses
   {"verb": "load",  "file": PATH, "word": "restore"}   into a database beside the live one, which then is called <db>-restore
-  {"verb": "check", "file": PATH, "word": "restore"}   is it what the dump held, and does the live release fit it? "migrate": true, "newer": true
+  {"verb": "check", "file": PATH, "word": "restore"}   is it what the dump held, and does the live release fit it? "migrate", "newer", "older": true
   {"verb": "swap",  "word": "restore", "kept": "before-20261125-163000"}   it takes the live one's place, which is kept
   {"verb": "undo",  "name": NAME, "kept": WORD}    a kept one takes the live one's place again
   {"verb": "drop",  "word": WORD} or {"name": NAME}
@@ -121,8 +121,9 @@ def load(data):
 
 def check(data):
     """Raises RefusedError with all that is wrong; nothing was changed then."""
-    with archive.opened(data.wish["file"]) as (manifest, _stream):
-        wrong = differences(manifest, contents_of(data.database, data.beside))
+    said, found = archive.manifest_of(data.wish["file"]), contents_of(data.database, data.beside)
+    wrong = differences(said, found) if said["tables"] is not None else []
+    manifest = {**found, **{key: value for key, value in said.items() if value is not None}}
     if data.database.vendor == "postgresql":
         with data.database.session(data.beside) as session:
             wrong += data.database.lagging(session)
@@ -131,7 +132,7 @@ def check(data):
             "what was loaded is not what the dump held", "\n".join(wrong[:SHOWN]), "the live database is as it was"
         )
     state = fit(data, data.project.ask("state", alias=data.alias, name=data.beside))
-    unread = [] if data.wish.get("newer") else unreadable(data)
+    unread = [] if data.wish.get("newer") or data.wish.get("older") else unreadable(data)
     if unread:
         hint = "a key of encrypted fields may be another than it was: nuages config; --newer takes it all the same"
         raise RefusedError("the live release can't read what was loaded", "\n".join(unread[:SHOWN]), hint)
@@ -174,7 +175,7 @@ def fit(data, state):
         shown = ", ".join(state["newer"][:SHOWN])
         hint = "deploy the code that it belongs to first, or say --newer"
         raise RefusedError("the dump is of newer code than the live release", "applied in it and unknown here: " + shown, hint)
-    if not state["pending"]:
+    if not state["pending"] or data.wish.get("older"):
         return state
     if not data.wish.get("migrate"):
         shown = ", ".join(state["pending"][:SHOWN])

@@ -188,9 +188,9 @@ class Postgres:
     def load(self, stream, database, manifest):
         """Fill a database that `make` made from a dump. `stream` is a binary file, read from where it stands, twice."""
         begin = stream.tell()
-        for extension in manifest.get("extensions", ()):  # some of them only a superuser may make
-            self.order("CREATE EXTENSION IF NOT EXISTS %s" % name(extension), database=database)
         listed = self._pg_restore(stream, ["--list"], database)
+        for extension in re.findall(r"^\d+; \d+ \d+ EXTENSION - (\S+)", listed, re.MULTILINE):  # some only a superuser may make
+            self.order("CREATE EXTENSION IF NOT EXISTS %s" % name(extension), database=database)
         kept = [line for line in listed.splitlines() if not re.match(r"\d+; \d+ \d+ (EXTENSION|COMMENT - EXTENSION) ", line)]
         stream.seek(begin)
         argv = ["--no-owner", "--no-acl", "--exit-on-error", "--dbname", database, "--use-list", "/dev/fd/%d"]
