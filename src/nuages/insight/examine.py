@@ -120,6 +120,8 @@ def of_host(topology: Topology, layout: Layout, transport: Transport, host: Host
     except HostError as error:
         return Seen(host, error=error, doors=knocked(topology, host, dns, ""))
     took = time.time() - begun
+    if not topology.remote and live.address:
+        answer["ask"] = transport.read({"it": _question_here(topology, live)})["it"]
     clock = answer["vitals"]["now"] - (begun + took / 2)
     seen = Seen(host, answer, clock=clock if abs(clock) > took / 2 else 0, live=live)
     seen = replace(seen, doors=knocked(topology, host, dns, str(answer.get("authority") or "")))
@@ -151,6 +153,15 @@ def asked(topology: Topology, layout: Layout, host: Host) -> dict[str, Mapping[s
         "firewall": _command("nft", "list", "table", "inet", "nuages"),
         "authority": {"kind": "text", "path": str(authority_path(layout))},
     }  # fmt: skip
+
+
+def _question_here(topology: Topology, live: Live) -> dict[str, Any]:
+    """To the address that the site listens on, which is known once its supervisor has answered."""
+    bind, _, port = live.address.rpartition(":")
+    name = topology.domains[0] if topology.domains else f"localhost:{port}"
+    bind = "127.0.0.1" if bind in ("", "0.0.0.0") else bind.strip("[]")  # noqa: S104
+    secure = topology.tls.enabled
+    return {"kind": "ask", "port": int(port), "bind": bind, "host": name, "path": topology.health.path, "secure": secure}
 
 
 def _command(*argv: str) -> dict[str, Any]:

@@ -379,7 +379,7 @@ def _processes(facts: Facts, seen: Seen) -> Found:
 
 def _socket(facts: Facts, seen: Seen) -> Found:
     told = (seen.answer or {}).get("ask")
-    if not told or seen.live is None or not seen.live.release:
+    if not told or seen.live is None or not seen.live.release or not facts.topology.remote:
         return None
     link = seen.live.layout.socket
     if told["problem"] == "no link":
@@ -396,19 +396,19 @@ def _request(facts: Facts, seen: Seen) -> Found:
     told = (seen.answer or {}).get("ask")
     if not told or seen.live is None or not seen.live.release or told["problem"] in ("no link", "no socket"):
         return None
-    path = facts.topology.health.path
+    path = f"{facts.topology.health.path} {'on the socket' if facts.topology.remote else f'at {seen.live.address}'}"
     if told["problem"]:
-        return Link("request", BROKEN, f"GET {path} on the socket: {told['problem']}", todo="nuages logs web; nuages restart")
+        return Link("request", BROKEN, f"GET {path}: {told['problem']}", todo="nuages logs web; nuages restart")
     if told["status"] == 400:  # noqa: PLR2004
         return Link(
             "request",
             BROKEN,
-            f"GET {path} on the socket: 400, Django refuses the host's name",
+            f"GET {path}: 400, Django refuses the host's name",
             todo="is the domain in nuages.toml, and deployed? ALLOWED_HOSTS follows from it",
         )
     if told["status"] >= 500:  # noqa: PLR2004
-        return Link("request", BROKEN, f"GET {path} on the socket: {told['status']}", todo="nuages errors, nuages logs web")
-    return Link("request", what=f"GET {path} on the socket: {told['status']} in {told['seconds'] * 1000:.0f} ms")
+        return Link("request", BROKEN, f"GET {path}: {told['status']}", todo="nuages errors, nuages logs web")
+    return Link("request", what=f"GET {path}: {told['status']} in {told['seconds'] * 1000:.0f} ms")
 
 
 def _visit(_facts: Facts, seen: Seen) -> Found:
