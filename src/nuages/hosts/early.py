@@ -11,10 +11,11 @@ import hashlib
 import json
 import os
 import threading
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
+
+from nuages.errors import HostError
 
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 # What makes it another site, or another way to it, than the one that was remembered.
 CHOICES = ("NUAGES_ENV", "NUAGES_REHEARSAL", "NUAGES_DEPLOY_KEY")
-PATIENT = 5.0  # seconds: what took longer to fail is not tried again
 
 
 @dataclass(frozen=True)
@@ -47,8 +47,7 @@ class Contact:
     transport: SshTransport
     questions: Mapping[str, Any]
     answers: dict[str, Any] | None = None
-    error: Exception | None = None
-    seconds: float = 0
+    error: HostError | None = None
     thread: threading.Thread = field(init=False)
 
     def __post_init__(self) -> None:
@@ -56,19 +55,21 @@ class Contact:
         self.thread.start()
 
     def _ask(self) -> None:
-        begun = time.monotonic()
-        try:
-            self.answers = self.transport.read(self.questions)
-        except Exception as error:  # noqa: BLE001 - whoever asks again hears of it
-            self.error = error
-        self.seconds = time.monotonic() - begun
+        with contextlib.suppress(Exception):  # whoever asks again hears of it
+            try:
+                self.answers = self.transport.read(self.questions)
+            except HostError as error:
+                self.error = error
 
     def answer(self, questions: Mapping[str, Any]) -> dict[str, Any] | None:
-        """None where other questions were put, or they failed at once: a person may be asked for a password then."""
+        """None where other questions were put, or a person may have to be asked for a password. Raises HostError where the
+        host is out of reach."""
         if json.loads(json.dumps(questions)) != self.questions:
             return None
         self.thread.join()
-        if self.error and self.seconds > PATIENT:
+        from nuages.hosts.ssh_errors import is_out_of_reach
+
+        if self.error and is_out_of_reach(self.error):
             raise self.error
         return self.answers
 

@@ -18,6 +18,7 @@ LOST = re.compile(
 OFFENDING = re.compile(r"Offending (\S+) key in (.+):(\d+)")
 KEY_SHOWN = re.compile(r"Server host key: (\S+) (SHA256:\S+)")
 OFFERED = re.compile(r"Offering public key: (.+)")
+NO_CONNECTION, NO_ADDRESS = "no connection", "no address is known"
 LOST_STATUS = 255  # ssh's own; a program's is never that on purpose
 GOES_ON = "the host goes on with the step it is in; run the same command again: it reads the journal"
 
@@ -77,7 +78,7 @@ def _of_connection(login: Login, errors: str, name: str) -> HostError | None:
 
 def _unknown_name(host: str, why: str, name: str) -> HostError:
     hint = "give its address in nuages.toml (hosts), or a Host entry in ~/.ssh/config"
-    return HostError(f"no address is known for {host}", where=name, hint=hint, detail=why)
+    return HostError(f"{NO_ADDRESS} for {host}", where=name, hint=hint, detail=why)
 
 
 def _closed(errors: str, name: str) -> HostError:
@@ -92,7 +93,12 @@ def _unreachable(target: str, port: str, why: str, name: str) -> HostError:
         "Network is unreachable": "does this machine have a network?",
     }
     fallback = "is the host up, and its address right? A firewall that drops looks like this too"
-    return HostError(f"no connection to {target} port {port}: {why}", where=name, hint=hints.get(why, fallback))
+    return HostError(f"{NO_CONNECTION} to {target} port {port}: {why}", where=name, hint=hints.get(why, fallback))
+
+
+def is_out_of_reach(error: HostError) -> bool:
+    """Could nobody help who is asked for a password, a passphrase or whether a key is right?"""
+    return error.what.startswith((NO_CONNECTION, NO_ADDRESS))
 
 
 def denied(login: Login, methods: str, name: str) -> HostError:

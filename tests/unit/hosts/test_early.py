@@ -2,6 +2,7 @@
 
 import pytest
 
+from nuages.errors import HostError
 from nuages.hosts import early
 
 
@@ -49,6 +50,14 @@ def test_where_it_failed_at_once_it_is_tried_again_with_a_person_there(ssh, root
     early.begin(str(root))
     assert contacts() == 1
     assert ssh.host().read(ASKED)["it"]["as"] == "ops"
+
+
+def test_a_host_out_of_reach_is_not_waited_for_twice(ssh, root):
+    ssh.says(["ssh: connect to host web-1 port 22: No route to host", 255])
+    early.begin(str(root))
+    with pytest.raises(HostError, match="No route to host"):
+        ssh.host().read(ASKED)
+    assert len(ssh.calls()) == 1
 
 
 @pytest.mark.parametrize("change", ["its nuages.toml is another", "another environment", "never deployed from here"])
