@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from measuring import FailedError, Figure
+from server_place import Place
 from server_ways import Way
-
-
-if TYPE_CHECKING:
-    from servers import Place
 
 
 BOUND = 2.0

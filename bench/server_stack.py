@@ -12,20 +12,16 @@ import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import jinja2
 from measuring import FailedError, Figure, timed
 from server_costs import Meter
+from server_place import Place
 from server_ways import NUAGES, PEERS, declared, make_tls, on_disk
 from sites import environment
 from throughput import ENCODING, measured_project
 
 from nuages.lab import LabHost
-
-
-if TYPE_CHECKING:
-    from servers import Place
 
 
 SECONDS, CONNECTIONS = 4, 16

@@ -23,62 +23,18 @@ from pathlib import Path
 from measuring import HEADER, FailedError, Figure
 from server_base import Bare, unavoidable, until_switched
 from server_costs import Cost
+from server_place import Place, hosts_in_words, say
 from server_security import security
 from server_stack import stack
 from server_ways import WAYS, Ansible, Light, Nuages, Way, install_peers
 
 from nuages.errors import NuagesError
-from nuages.lab import Lab, LabHost
+from nuages.lab import Lab
 from nuages.lab.requirements import missing
 
 
 MANY = 8
-Scenario = Callable[["Place", int, int], Iterator[Figure]]
-
-
-class Place:
-    """Hosts and folders of one run. Ways that are compared get the same number of fresh hosts each."""
-
-    def __init__(self, lab: Lab, folder: Path, warm_up: int) -> None:
-        self.lab, self.folder, self.warm_up, self.booted = lab, folder, warm_up, 0
-        self.ways: list[Way] = []
-        self.standing: dict[int, dict[str, Way]] = {}  # by the number of hosts; made once, used by several scenarios
-
-    def hosts(self, letter: str, count: int) -> list[LabHost]:
-        self.booted += 1
-        return self.lab.up(*(f"{letter}{self.booted}-{number}" for number in range(1, count + 1)))
-
-    def way(self, kind: type[Way], count: int) -> Way:
-        hosts = self.hosts(kind.name[0], count)
-        way = kind(self.folder / f"{kind.name}-{self.booted}", hosts)
-        self.ways.append(way)
-        return way
-
-    def deployed(self, count: int) -> dict[str, Way]:
-        """Each way on hosts of its own, up and checked."""
-        if count not in self.standing:
-            for kind in WAYS:
-                self.make(kind, count)
-        return self.standing[count]
-
-    def make(self, kind: type[Way], count: int) -> Cost:
-        way = self.way(kind, count)
-        cost = way.deploy()
-        way.check()
-        say(f"first, {hosts_in_words(count)}, {way.name}", cost)
-        if old := self.standing.setdefault(count, {}).pop(way.name, None):
-            self.forget(old)
-        self.standing[count][way.name] = way
-        return cost
-
-    def close(self) -> None:
-        """After the hosts have gone: a control group with a process in it stays."""
-        for way in self.ways:
-            way.close()
-
-    def forget(self, way: Way) -> None:
-        self.lab.down(*(host.name for host in way.hosts))
-        way.close()
+Scenario = Callable[[Place, int, int], Iterator[Figure]]
 
 
 def first(place: Place, rounds: int, count: int) -> Iterator[Figure]:
@@ -195,15 +151,6 @@ def figure(title: str, unit: str, ours: list[Cost], theirs: list[Cost], bound: f
 def turned(all_of_them: tuple, number: int) -> tuple:
     start = number % len(all_of_them)
     return (*all_of_them[start:], *all_of_them[:start])
-
-
-def hosts_in_words(count: int) -> str:
-    return "1 host" if count == 1 else f"{count} hosts"
-
-
-def say(what: str, cost: Cost) -> None:
-    parts = f"{cost.wall:.2f} s, CPU {cost.client:.2f} s here and {cost.hosts:.2f} s on the hosts"
-    print(f"  {what}: {parts}", file=sys.stderr, flush=True)
 
 
 SCENARIOS: dict[str, tuple[Scenario, int]] = {  # with the number of rounds
