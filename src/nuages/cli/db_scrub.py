@@ -48,9 +48,9 @@ def warn(intent: Intent) -> None:
     """To standard error: what a person should decide about."""
     found = warnings(intent)
     if found:
-        many = count(len(intent.plan.suspects) + len(intent.plan.unknown), "undeclared thing")
+        many = count(len(intent.plan.suspects), "undeclared column")
         click.echo(
-            click.style(f"{many} may be personal and will leave as they are. These rules would fit:", fg="yellow"), err=True
+            click.style(f"{many} may be personal, and would leave unchanged. These rules would fit:", fg="yellow"), err=True
         )
         click.echo("  [scrub]", err=True)
         for line in found:

@@ -58,10 +58,10 @@ def sweep(hand: Hand) -> None:
 def intend(told: Mapping[str, Any], scrub: Scrub) -> Intent:
     """Raises UsageError where a rule does not fit, or where nuages.toml is strict and something is undeclared."""
     plan = make_scrub(told, scrub)
-    if scrub.strict and (plan.suspects or plan.unknown):
-        lines = [*(f'"{name}" = "{kind}"' for name, kind in plan.suspects), *(f'"table:{t}" = "delete"' for t in plan.unknown)]
+    if scrub.strict and plan.suspects:
+        lines = [f'"{name}" = "{kind}"' for name, kind in plan.suspects]
         hint = "declare each in [scrub] of nuages.toml, with a rule or keep; these would fit"
-        what = f"{len(lines)} columns and tables may be personal and are not declared; nothing was copied"
+        what = f"{len(lines)} columns look personal and are not declared; nothing was copied"
         raise UsageError(what, where="scrub.strict", detail="\n".join(lines), hint=hint)
     return Intent(told, plan)
 
@@ -74,8 +74,11 @@ def summary(intent: Intent) -> list[str]:
     for table in dict.fromkeys(c.table for c in plan.columns):
         rules = ", ".join(f"{c.name}: {c.rule}" for c in plan.columns if c.table == table)
         lines.append(f"{models.get(table, table)}  {rules}")
-    if plan.emptied:
-        lines.append(f"without rows: {', '.join(models.get(table, table) for table in plan.emptied)}")
+    emptied = [models.get(table, table) for table in plan.emptied if table not in plan.unknown]
+    if emptied:
+        lines.append(f"without rows: {', '.join(emptied)}")
+    if plan.unknown:
+        lines.append(f'without rows, for no model names them ("table:NAME" = "keep" brings them): {", ".join(plan.unknown)}')
     lines += [f"{models.get(c.table, c.table)}  rows older than {c.rule.argument} by {c.name} go" for c in plan.aged]
     return lines
 
@@ -86,4 +89,4 @@ def warnings(intent: Intent) -> list[str]:
     lines = [f'"{name}" = "{kind}"' for name, kind in plan.suspects[:SHOWN]]
     if len(plan.suspects) > SHOWN:
         lines.append(f"... and {len(plan.suspects) - SHOWN} more")
-    return lines + [f'"table:{table}" = "delete"' for table in plan.unknown[:SHOWN]]
+    return lines

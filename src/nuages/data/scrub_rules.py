@@ -80,7 +80,8 @@ class Reference:
 @dataclass(frozen=True)
 class Plan:
     """What a scrub will do. `emptied`: tables that leave without rows; `aged`: columns by which old rows are deleted;
-    `suspects`: undeclared columns that look personal, with a rule that would fit; `unknown`: tables that no model names."""
+    `suspects`: undeclared columns that look personal, with a rule that would fit; `unknown`: of the emptied tables, those
+    that no model names and no rule."""
 
     columns: tuple[Column, ...] = ()
     emptied: tuple[str, ...] = ()
@@ -101,6 +102,8 @@ def make_scrub(told: Mapping[str, Any], scrub: Scrub) -> Plan:
     rules = {**_defaults(told, models), **_declared(told, models, scrub)}
     emptied = {models[name]["table"] for name, rule in rules.items() if name in models and rule.kind == "delete"}
     emptied |= {name[len(TABLE) :] for name, rule in rules.items() if name.startswith(TABLE) and rule.kind == "delete"}
+    unknown = _unknown(told, rules)
+    emptied |= set(unknown)  # nobody can say what is in them
     kept = {name for name, rule in rules.items() if rule.kind == "keep"}
     columns = [c for c in _columns(models, rules) if c.table not in emptied]
     changed = [c for c in columns if c.rule.kind not in ("keep", "delete")]
@@ -113,7 +116,7 @@ def make_scrub(told: Mapping[str, Any], scrub: Scrub) -> Plan:
         aged=aged,
         orphans=tuple(_orphans(told, {*emptied, *(c.table for c in aged)}, emptied)),
         suspects=tuple(_suspects(told, rules, emptied, {(c.table, c.name) for c in changed}, kept)),
-        unknown=tuple(_unknown(told, rules)),
+        unknown=tuple(unknown),
         declared=tuple(sorted(scrub.rules)),
     )
 
@@ -303,6 +306,6 @@ def guess(told: Mapping[str, Any]) -> str:
     return fits[0] if fits else "null" if told["null"] else "keep"
 
 
-def _unknown(told: Mapping[str, Any], rules: Mapping[str, Rule]) -> Iterable[str]:
+def _unknown(told: Mapping[str, Any], rules: Mapping[str, Rule]) -> list[str]:
     named = {model["table"] for model in told["models"]} | {"django_migrations"}
     return sorted(t for t in told["tables"] if t not in named and f"{TABLE}{t}" not in rules)

@@ -138,6 +138,18 @@ def told_of(alias):
     connection = connections[alias]
     with connection.cursor() as cursor:
         tables = connection.introspection.table_names(cursor)
+        if connection.vendor == "postgresql":  # an extension's own come with it
+            cursor.execute(
+                "SELECT c.relname FROM pg_class c JOIN pg_depend d ON d.objid = c.oid AND d.classid = 'pg_class'::regclass "
+                "WHERE d.deptype = 'e'"
+            )
+            tables = sorted(set(tables) - {row[0] for row in cursor.fetchall()})
+        if connection.vendor == "sqlite":  # an index of words is several tables, and is emptied or built again as a whole
+            cursor.execute("SELECT name FROM sqlite_master WHERE sql LIKE 'CREATE VIRTUAL%'")
+            virtual = tuple(row[0] for row in cursor.fetchall())
+            parts = tuple(name + "_" for name in virtual)
+            tables = [name for name in tables if name not in virtual and not (parts and name.startswith(parts))]
+        tables = [name for name in tables if not name.startswith("sqlite_")]
     user, username = "", ""
     if apps.is_installed("django.contrib.auth"):
         user, username = get_user_model()._meta.label, get_user_model().USERNAME_FIELD

@@ -87,9 +87,12 @@ def end_sqlite(connection, cursor, triggers, to):
     for name, sql in tables:
         if name.startswith("sqlite_stat"):
             cursor.execute("DELETE FROM %s" % quoted(name))
-        if "fts" in (sql or "").lower().partition("(")[0]:
+        made = (sql or "").lower().partition("(")[0]
+        if made.startswith("create virtual") and "fts" in made:
             # An index of words is built again, of what is there now; one without a table of its own loses them.
             try:
+                if "content=" not in sql.replace(" ", ""):
+                    cursor.execute("DELETE FROM %s" % quoted(name))
                 cursor.execute("INSERT INTO %s(%s) VALUES ('rebuild')" % (quoted(name), quoted(name)))
             except Exception as error:
                 raise RefusedError("the full-text table %s can't be built again: %s" % (name, error))

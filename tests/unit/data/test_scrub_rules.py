@@ -147,19 +147,19 @@ def test_a_rule_for_nothing_guesses_what_was_meant(name, hint):
     assert hint in caught.value.hint
 
 
-def test_a_table_that_no_model_names_is_told():
-    plan = make_scrub(
-        told(CUSTOMER, more=("old_people",)), scrub_of({"shop.Customer.email": "email", "shop.Customer.phone": "phone"})
-    )
-    assert plan.unknown == ("old_people",)
-    assert make_scrub(told(CUSTOMER, more=("old_people",)), scrub_of({"table:old_people": "delete"})).emptied == ("old_people",)
+def test_a_table_that_no_model_names_leaves_without_rows_unless_it_is_kept():
+    there = told(CUSTOMER, more=("old_people",))
+    plan = make_scrub(there, Scrub())
+    assert (plan.unknown, plan.emptied) == (("old_people",), ("old_people",))
+    assert "old_people" in summary(intend(there, Scrub()))[-1]
+    assert make_scrub(there, scrub_of({"table:old_people": "delete"})).unknown == ()
+    assert make_scrub(there, scrub_of({"table:old_people": "keep"})).emptied == ()
 
 
 def test_strict_copies_nothing_before_everything_is_decided():
-    with pytest.raises(UsageError, match="3 columns and tables") as caught:
+    with pytest.raises(UsageError, match="2 columns look personal") as caught:
         intend(told(CUSTOMER, more=("old_people",)), Scrub(strict=True))
     assert '"shop.Customer.email" = "email"' in caught.value.detail
-    assert '"table:old_people" = "delete"' in caught.value.detail
 
 
 def test_the_summary_says_what_happens_and_the_warnings_what_does_not():
