@@ -135,6 +135,22 @@ def test_variables_of_a_client_never_reach_what_root_runs(site):
     assert "cwd" not in done
 
 
+def test_a_switch_may_be_held_and_nothing_else(site):
+    begin = ["/usr/bin/python3", "-I", "-S", site.ctl, site.dir, "switch", "v1-ab12"]
+    assert running.allowed(site, {"op": "run", "argv": [*begin, "--hold"]})["argv"] == [*begin, "--hold"]
+    for more in (["--now"], ["--hold", "--timeout"], ["--hold", "x"]):
+        with pytest.raises(Refused):
+            running.allowed(site, {"op": "run", "argv": [*begin, *more]})
+
+
+def test_the_news_of_a_deploy_leave_as_the_sites_account_alone(site):
+    asked = {"kind": "command", "argv": [f"{site.dir}/venvs/0a1b/bin/python", "-m", "nuages_runtime.mailing"], "input": "{}"}
+    assert reading.judge(site, {**asked, "user": site.account})
+    for user in ("", "root", "postgres"):
+        with pytest.raises(Refused):
+            reading.judge(site, {**asked, "user": user})
+
+
 def test_what_is_live_and_the_newest_snapshots_are_not_removed(site):
     for number in range(1, 8):
         open(f"{site.dir}/snapshots/v{number}-ab-before-default.dump", "w").close()
