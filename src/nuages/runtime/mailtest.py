@@ -123,6 +123,8 @@ def send(given, to, subject, text):
     except Exception as error:
         failed = FailedError(step, kind_of(error), said_by(error))
         failed.dialogue = getattr(server, "dialogue", [])
+        if server is not None:
+            server.close()
         raise failed from error
     return server.dialogue
 
