@@ -419,7 +419,7 @@ def test_people_of_the_team_come_and_go_and_the_key_in_use_stays(held, tmp_path)
     ada, (used,) = next(row for row in told if row["name"] == "ada"), [row for row in told if row["note"] == "in use now"]
     assert (ada["kind"], ada["login"], bool(ada["since"])) == ("person", "deploy", True)
     assert "came by" in shop.refused("access", "remove", used["fingerprint"])
-    assert "already, with a shell" in shop.refused("access", "add-deploy-key", "two", str(tmp_path / "ada.pub"))
+    assert "is that key already" in shop.refused("access", "add-deploy-key", "two", str(tmp_path / "ada.pub"))
     shop.nuages("access", "remove", "ada")
     assert b"Permission denied" in logs_in().stderr
     assert ada["fingerprint"] not in shop.nuages("access", "list").stdout

@@ -47,7 +47,7 @@ def relative(value):
 
 def config(site, content, version):
     told = parsed(content, "the configuration")
-    only(told, "version", "env", "files", "scale", "secret_key", "secret_key_fallbacks", "why")
+    only(told, "version", "env", "files", "scale", "secret_key", "secret_key_fallbacks", "why", "quiet")
     if told.get("version") != version:
         raise Refused("config v%d says that it is another" % version, person=False, hint="")
     variables(told.get("env") or {})
@@ -58,6 +58,8 @@ def config(site, content, version):
         matching(PROCESS, name, "name of a process")
         number(each, 0, MOST_INSTANCES)
     line(told.get("why") or "")
+    if not isinstance(told.get("quiet", False), bool):
+        raise Refused("quiet is on or off", person=False, hint="")
     for each in (told.get("secret_key") or "", *(told.get("secret_key_fallbacks") or ())):
         text(each)
 
