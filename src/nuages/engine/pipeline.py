@@ -82,7 +82,7 @@ class Line:
 
     def starts(self) -> None:
         self.carried_out = True
-        if self.facts and self.courier and "start" in self.courier.topology.notify.on and self.facts.occasion:
+        if self.facts and self.courier and {"start", self.facts.occasion} <= {*self.courier.topology.notify.on}:
             from nuages.engine.notify_text import on_start
 
             self.courier.send(on_start(self.facts), mail=bool(self.facts.previous))

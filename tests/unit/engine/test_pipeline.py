@@ -103,8 +103,9 @@ def test_somebody_elses_lock_is_no_failure(box):
 
 
 def test_only_what_was_asked_for_is_told(box):
-    along(work_with(box, on=("config",)), source="live", what="config set")
+    along(work_with(box, on=("config", "deploy")), source="live", what="config set")
     along(work_with(box, on=("config",)))
+    along(work_with(box, on=("start", "deploy")), source="live", what="config set")
     assert len(box.posts) == 1
 
 
