@@ -173,9 +173,12 @@ def _packages(leaving: Leave) -> list[Step]:
 
 
 def _accounts(leaving: Leave, login: str) -> list[Step]:
-    """The site's account stays with its data. Whoever is logged in can't be removed from under his own feet."""
+    """The site's account stays with its data, that of its deploy keys owns nothing. Whoever is logged in can't be removed
+    from under his own feet."""
     going = [
-        name for name, entry in leaving.of("accounts").items() if name != login and (leaving.data or entry["for"] == EVERYBODY)
+        name
+        for name, entry in leaving.of("accounts").items()
+        if name != login and (leaving.data or entry["for"] == EVERYBODY or name.endswith("_deploy"))
     ]
     made = [leaving.room.step("-", f"account {name}", "", {"op": "drop_account", "name": name}) for name in going]
     came = leaving.ledger.get("came", {})
