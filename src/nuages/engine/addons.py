@@ -99,10 +99,12 @@ def known_name(wish: str) -> str:
 
 def refuse_change(now: str, wish: str, manifest: Mapping[str, Any], *, deployed: bool) -> None:
     """May `wish` take the place of `now`? Raises UsageError where that would lose what is kept."""
-    if ROLES[wish] == "database" and now != "none" and deployed:
+    if ROLES[wish] == "database" and deployed:
+        where = now if now != "none" else "the database that the site has now"
         raise UsageError(
-            f"the rows are in {now}, and {wish} would begin without them",
-            hint=f"nuages db convert {wish} moves them through a checked copy",
+            f"the rows are in {where}, and {wish} would begin without them",
+            hint="nuages db convert --to postgresql moves them, each value compared; to begin without them, say "
+            f'database = "{wish}" under [services] in nuages.toml, and deploy',
         )
     if wish == "memcached" and wants_queue(manifest):
         raise UsageError(

@@ -56,8 +56,9 @@ def test_an_unknown_one_is_refused_with_a_guess():
 
 
 def test_a_change_that_would_lose_rows_or_tasks_is_refused():
-    with pytest.raises(UsageError, match="would begin without them"):
-        refuse_change("sqlite", "postgresql", {}, deployed=True)
+    for now in ("sqlite", "none"):
+        with pytest.raises(UsageError, match="would begin without them"):
+            refuse_change(now, "postgresql", {}, deployed=True)
     refuse_change("sqlite", "postgresql", {}, deployed=False)
     with pytest.raises(UsageError, match="memcached keeps nothing"):
         refuse_change("valkey", "memcached", QUEUED, deployed=True)
