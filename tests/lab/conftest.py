@@ -29,6 +29,7 @@ LONG = {
     "test_rebuild.py",
     "test_shipping.py",
     "test_small_host.py",
+    "test_three_deploy_at_once.py",
     "test_tutorial.py",
     "test_two_environments.py",
 }
