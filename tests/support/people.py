@@ -56,6 +56,7 @@ CREATE STATISTICS people_together (mcv) ON name, phone FROM people_customer;
 SQLITE = '''
 CREATE INDEX people_lower ON people_customer (lower(email), lower(name));
 CREATE TABLE people_audit (id integer PRIMARY KEY, old text);
+CREATE VIRTUAL TABLE people_fts USING fts5(words);
 CREATE TRIGGER people_remembers AFTER UPDATE ON people_customer
   BEGIN INSERT INTO people_audit (old) VALUES (OLD.email || OLD.bio); END;
 '''
@@ -65,7 +66,7 @@ def more(apps, editor):
     if editor.connection.vendor == "postgresql":
         editor.execute(POSTGRESQL)
     else:
-        first, *rest = SQLITE.strip().split(";\\n", 2)
+        first, *rest = SQLITE.strip().split(";\\n", 3)
         for statement in (first, *rest):
             editor.execute(statement)
 
@@ -130,6 +131,8 @@ with connection.cursor() as cursor:
         cursor.execute("REFRESH MATERIALIZED VIEW people_seen")
         cursor.execute("COMMENT ON TABLE people_customer IS '" + C + " asked for it'")
         cursor.execute("SELECT lo_from_bytea(0, '" + C + "')")
+    else:
+        cursor.execute("INSERT INTO people_fts VALUES ('" + C + " is looked for')")
     cursor.execute("ANALYZE")
 print("planted", Customer.objects.count(), Order.objects.count())
 """
