@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from nuages.errors import StateError
 from nuages.hosts import Hosts, together
 from nuages.insight.model import ErrorCount, ErrorGroup
 from nuages.release.layout import Layout
@@ -47,9 +48,18 @@ def ask(topology: Topology, hosts: Hosts, layout: Layout, *words: str) -> list[A
 
 
 def listed(topology: Topology, hosts: Hosts, layout: Layout, since: float = 0) -> tuple[ErrorGroup, ...]:
-    """All kinds, of all hosts together; the one that was seen last comes first."""
+    """All kinds, of all hosts together; the one that was seen last comes first. Raises StateError where no release keeps a
+    book: it was deployed by an older Nuages."""
     merged: dict[str, ErrorGroup] = {}
-    for told in ask(topology, hosts, layout, "list", f"{since:.0f}"):
+    answers = ask(topology, hosts, layout, "list", f"{since:.0f}")
+    if all(told is None for told in answers):
+        what = "the live release keeps no book of errors: it was made by an older Nuages"
+        raise StateError(
+            what,
+            where=topology.name,
+            hint=f"{'nuages deploy' if topology.remote else 'nuages up'}; until then, nuages logs --level error",
+        )
+    for told in answers:
         for each in told or ():
             group = group_of(each)
             merged[group.id] = added(merged[group.id], group) if group.id in merged else group
