@@ -90,10 +90,20 @@ def make_database(account: str) -> Action:
             "ENCODING 'UTF8' LC_COLLATE 'C.UTF-8' LC_CTYPE 'C.UTF-8'"
         ),
         unless=holds(owned),
-        undo=script(f"DROP DATABASE IF EXISTS {name(account)} WITH (FORCE)"),
+        undo=drop_databases(account),
         user="postgres",
         erases=True,
     )
+
+
+def drop_databases(account: str) -> Command:
+    """All that are the role's: those that a restore replaced are kept beside the live one, and would keep the role."""
+    listed = (
+        "SELECT format('DROP DATABASE %I WITH (FORCE);', datname) FROM pg_database "
+        f"WHERE datdba = (SELECT oid FROM pg_roles WHERE rolname = {text(account)})"
+    )
+    line = 'psql -X -At -v ON_ERROR_STOP=1 -d postgres -c "$1" | psql -X -q -v ON_ERROR_STOP=1 -d postgres'
+    return Command(("sh", "-c", line, "sh", listed), cwd="/", timeout=120)
 
 
 def rules(account: str, limit: int) -> Action:
