@@ -76,7 +76,9 @@ def _tell_place(site: Site, told: dict[str, Any]) -> None:
 
 
 def _tell_status(status: dict[str, Any]) -> None:
-    if status and not status["ok"]:
+    if status.get("began"):
+        click.echo(click.style(f"one began at {status['began']}: it runs, or was cut off", fg="yellow"))
+    if status and not status.get("ok", True):
         click.echo(click.style(f"the last one failed, {status['at']}: {status['what']}", fg="red"))
         for line in filter(None, (status.get("detail"), status.get("hint"))):
             click.echo(click.style(f"  {line}", dim=True))

@@ -11,7 +11,8 @@
   forget   what `bring` laid down
 
 How a run ended is in backups/status.json, for `nuages status` and for people: {"at", "ok", "what", "detail", "hint", "seconds",
-"snapshot", "to", "here" (on the same machine), "rows", "bytes", "files", "last" (the last that went well), "verified": {...}}.
+"snapshot", "to", "here" (on the same machine), "rows", "bytes", "files", "last" (the last that went well), "verified": {...}},
+and "began" while one runs, or after it was cut off.
 A failed run ends with 1, so its unit has failed.
 """
 
@@ -82,6 +83,8 @@ def run(backups):
         before = backups.status()
         about = {"at": now(), "to": backups.store.place, "where": backups.store.place, "here": is_here(backups.store.place)}
         kept = {key: before[key] for key in ("last", "last_to", "verified", "checked") if key in before}
+        with contextlib.suppress(OSError):  # a full disk is told by what comes
+            write(backups.path("status.json"), {**before, "began": about["at"]})
         try:
             made = make(backups, before)
         except BaseException as error:
