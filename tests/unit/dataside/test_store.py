@@ -83,6 +83,7 @@ def test_a_failed_run_is_told_with_the_last_that_went_well(tmp_path):
         nightly.run(backups)
     told = json.loads((tmp_path / "backups/status.json").read_text())
     assert (told["ok"], told["last"]) == (False, "yesterday")
+    assert "began" not in told
     assert told["what"]
     assert not (tmp_path / "backups/stage").exists()
 
@@ -91,15 +92,3 @@ def test_two_runs_don_t_meet(tmp_path):
     backups = nightly.Backups({"config": {"site": "shop", "dir": str(tmp_path), "to": "", "keep": {}}})
     with backups.alone(), pytest.raises(refusal.RefusedError, match="another backup"), backups.alone():
         pass
-
-
-def test_a_run_that_was_cut_off_is_known_by_its_beginning(tmp_path, monkeypatch):
-    backups = nightly.Backups({"config": {"site": "shop", "dir": str(tmp_path), "to": "", "keep": {"daily": 1}}})
-    store.write(backups.path("status.json"), {"ok": True, "at": "yesterday", "last": "yesterday"})
-    seen = []
-    monkeypatch.setattr(nightly, "make", lambda _backups, _before: seen.append(backups.status()) or {"rows": 3})
-    nightly.run(backups)
-    assert seen[0]["began"]
-    assert seen[0]["at"] == "yesterday"
-    assert "began" not in backups.status()
-    assert backups.status()["rows"] == 3
