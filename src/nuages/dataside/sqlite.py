@@ -69,10 +69,11 @@ def send(path):
     return told
 
 
-def receive(path):
+def receive(path, source):
+    """From the open file of that number: standard input brought the program."""
     descriptor = os.open(path + ".partial", os.O_CREAT | os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
     with os.fdopen(descriptor, "wb") as file:
-        pour(os.fdopen(3, "rb"), file)
+        pour(os.fdopen(int(source), "rb"), file)
         file.flush()
         os.fsync(file.fileno())
     os.replace(path + ".partial", path)
@@ -160,12 +161,8 @@ class Sqlite:
 
         with open(os.path.abspath(__file__), encoding="utf-8") as file:
             program = file.read()
-        given = {} if source is None else {"pass_fds": ()}
-        argv = [sys.executable, "-I", "-S", "-", job, *paths]
-        if source is not None:
-            # Descriptor 3 is where `receive` reads: standard input brings the program.
-            argv = ["/bin/sh", "-c", 'exec 3<&%d; exec "$@"' % source, "sh", *argv]
-            given = {"pass_fds": (source,)}
+        argv = [sys.executable, "-I", "-S", "-", job, *paths, *([] if source is None else [str(source)])]
+        given = {} if source is None else {"pass_fds": (source,)}
         pipe = subprocess.PIPE
         child = start(argv, self.account, stdin=pipe, stdout=pipe, stderr=pipe, **given)
         if out is None:
@@ -217,10 +214,6 @@ class Sqlite:
         finally:
             os.close(read)
             feeder.join()
-
-    def lagging_of(self, database):
-        """AUTOINCREMENT never gives out a number that a row has."""
-        return []
 
     def swap(self, new, kept):
         self._do("swap", self.live, new, kept)
