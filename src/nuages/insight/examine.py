@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from nuages.components.certificates.deciding import wanted
 from nuages.components.certificates.seen import authority_path
 from nuages.components.proxy import names_of
 from nuages.engine.model import Live
@@ -141,7 +142,7 @@ def asked(topology: Topology, layout: Layout, host: Host) -> dict[str, Mapping[s
         return common
     proxy = topology.services.proxy == "nginx"
     name = names_of(topology, host)[0]
-    secure = topology.tls.certificate != "none" or topology.tls.enabled
+    secure = wanted(topology, names_of(topology, host)) or topology.tls.enabled
     return {
         **common,
         "ask": {"kind": "ask", "socket": str(layout.socket), "host": name, "path": topology.health.path, "secure": secure},
@@ -177,7 +178,7 @@ def knocked(topology: Topology, host: Host, dns: Names, authority: str) -> tuple
         return ()
     name = names_of(topology, host)[0]
     address = _address(topology, host, dns)
-    secure = topology.tls.certificate != "none"
+    secure = wanted(topology, names_of(topology, host))
     ports = (topology.port,) if topology.port else (PLAIN, 443) if secure else (PLAIN,)
     return tuple(
         knock(address, port, name, secure=secure and port != PLAIN, authority=authority, path=topology.health.path)

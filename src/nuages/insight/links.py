@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 
+from nuages.components.certificates.deciding import wanted
+from nuages.components.proxy import names_of
 from nuages.insight import judging
 from nuages.insight.examine import Door, Facts, Seen, is_address
 
@@ -243,7 +245,8 @@ def _port(_facts: Facts, seen: Seen) -> Found:
 
 def _certificate(facts: Facts, seen: Seen) -> Found:
     web = seen.live.web if seen.live else None
-    if web is None or facts.topology.tls.certificate == "none" or facts.topology.services.proxy == "none":
+    topology = facts.topology
+    if web is None or topology.services.proxy == "none" or not wanted(topology, names_of(topology, seen.host)):
         return None
     pair, names = web.served, facts.topology.domains
     if not pair.usable:
