@@ -18,6 +18,12 @@ def test_a_restore_wants_to_know_of_what(nuages, deployed):
     assert "nuages db list" in told.hint
 
 
+def test_a_dump_is_never_written_over_a_file(nuages, deployed, tmp_path):
+    (tmp_path / "shop.tar").write_text("of yesterday")
+    assert "there already" in nuages("db", "backup", str(tmp_path / "shop.tar")).exception.what
+    assert "no such folder" in nuages("db", "backup", str(tmp_path / "none" / "shop.tar")).exception.what
+
+
 def test_a_slip_changes_nothing(nuages, deployed):
     told = nuages("db", "restore", "shop.tar", input="shopp\n").exception
     assert told.what == "'shopp' is not its name; nothing was changed"

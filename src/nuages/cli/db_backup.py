@@ -11,6 +11,7 @@ import click
 from nuages.cli.site import Site, json_option, terminal, with_site
 from nuages.data.dump import UNLOCKED, bring, dump, forget, stamp
 from nuages.data.hand import laid, place_of
+from nuages.errors import UsageError
 
 
 @click.command("backup")
@@ -24,6 +25,10 @@ def command(site: Site, file: Path | None, alias: str, as_json: bool) -> None:
     The site goes on meanwhile; the dump sees one instant. It holds what the database holds: keep it as you would keep that.
     """
     site.deployed()
+    if file and file.exists():
+        raise UsageError("this file is there already; nothing was dumped", where=str(file), hint="name another, or remove it")
+    if file and not file.resolve().parent.is_dir():
+        raise UsageError("there is no such folder", where=str(file.resolve().parent))
     console = terminal(click.get_current_context(), as_json=as_json)
     place = place_of(site.topology, site.lead, alias)
     name = f"{site.topology.name}-{'' if alias == 'default' else alias + '-'}{stamp()}"
