@@ -332,6 +332,7 @@ class FakeTransport:
             "venvs": disk.names(f"{dir}/venvs"),
             "lock": disk.json(f"{dir}/lock.json"),
             "mark": "",
+            "access": disk.json(f"{dir}/access.json"),
             "snapshots": disk.names(f"{dir}/snapshots"),
             "kept_since": disk.json(f"{dir}/kept-since.json"),
             "unfinished": disk.json(f"{dir}/unfinished.json"),
