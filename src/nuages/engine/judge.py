@@ -123,6 +123,8 @@ def _is_new(desired: Desired) -> bool:
 def _beside(asking: Asking) -> tuple[Judgement, ...]:
     asking.progress("asking for pending migrations")
     report = _report(asking)
+    if _comes(asking, report):
+        return (Judgement(pending=(), alias="default", everything=True),)
     judged = []
     for judgement in _judge_all(report, asking.desired):
         found = judgement
@@ -135,6 +137,12 @@ def _beside(asking: Asking) -> tuple[Judgement, ...]:
         _stop(found)
         judged.append(found)
     return tuple(j for j in judged if j.pending)
+
+
+def _comes(asking: Asking, report: Mapping[str, Any]) -> bool:
+    """The site is to have a database that this plan makes, and nobody answers there yet."""
+    refused = any((facts.get("error") or {}).get("kind") == "database_refused" for facts in report["databases"].values())
+    return refused and is_ours(asking.desired) and _is_new(asking.desired) and _database_changed(asking)
 
 
 @contextlib.contextmanager
