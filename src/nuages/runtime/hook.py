@@ -189,10 +189,13 @@ def lay_over(module, finder):
     holder.mark(MARKER, RECORD["marker"])
     write_back(before, result.values, finder.companions)
     adapters.push_to_django(module.__name__, result.values)
-    from . import errors, recording
+    from . import errors
 
     errors.connect()
-    recording.connect(finder.policy)
+    if os.environ.get("NUAGES_GENERATION"):  # a process of the site, and no command that somebody typed
+        from . import recording
+
+        recording.connect(finder.policy)
 
 
 def write_back(before, values, companions):
