@@ -82,13 +82,13 @@ def test_a_scrubbed_pull_into_sqlite_holds_none_of_them_and_everything_else(shop
 
 def test_a_scrub_that_is_killed_leaves_its_copy_to_the_next_run_which_removes_it(shop, tmp_path):
     client = shop.started("db", "pull", "--to", tmp_path / "never.dump", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    eventually(lambda: "shop-scrub" in shop.sql("SELECT datname FROM pg_database", "postgres"))
+    eventually(lambda: "shop.scrub" in shop.sql("SELECT datname FROM pg_database", "postgres"))
     # As a power cut would: the program gets no chance to clear up.
     shop.host.must("kill -9 $(pgrep -f '[s]crub.py')")
     client.wait(60)
     assert not (tmp_path / "never.dump").exists()
     shop.nuages("db", "pull", "--to", tmp_path / "it.dump")
-    assert "shop-scrub" not in shop.sql("SELECT datname FROM pg_database", "postgres")
+    assert "shop.scrub" not in shop.sql("SELECT datname FROM pg_database", "postgres")
 
 
 def test_a_raw_pull_is_in_the_audit_log(shop, tmp_path):

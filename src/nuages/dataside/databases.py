@@ -1,7 +1,7 @@
 """databases.py WISH: what is done with a site's database, on its host. WISH is a JSON object with `verb` and its words:
 
   {"verb": "dump",  "to": PATH}                    the live database (or "name") into an archive; "compress": false for a store that compresses
-  {"verb": "load",  "file": PATH, "word": "restore"}   into a database beside the live one, which then is called <db>-restore
+  {"verb": "load",  "file": PATH, "word": "restore"}   into a database beside the live one, which then is called <db>.restore (of SQLite: -restore)
   {"verb": "check", "file": PATH, "word": "restore"}   is it what the dump held, and does the live release fit it? "migrate", "newer", "older": true
   {"verb": "swap",  "word": "restore", "kept": "before-20261125-163000"}   it takes the live one's place, which is kept
   {"verb": "undo",  "name": NAME, "kept": WORD}    a kept one takes the live one's place again

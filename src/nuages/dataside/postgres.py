@@ -37,6 +37,7 @@ OWNED = (
     "JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = d.refobjsubid JOIN pg_namespace n ON n.oid = s.relnamespace "
     "WHERE s.relkind = 'S' ORDER BY 1, 4"
 )
+SCRATCH = ("restore", "verify", "scrub", "copy")
 TRIES = 40  # of a swap: somebody connects again between our ending his connection and the rename
 
 
@@ -163,8 +164,10 @@ class Postgres:
     # --- beside itself -----------------------------------------------------------------------------------------
 
     def beside(self, word):
-        """The name of another database of the site: `shop-restore`, `shop-before-20261125-163000`."""
-        return self.live[: LONGEST_NAME - len(word) - 1] + "-" + word
+        """The name of another database of the site: `shop.restore` meanwhile, `shop-before-20261125-163000` to stay. The dot: a
+        site may be called shop-restore, and none can have a dot in its name."""
+        sign = "-" if word.startswith("before-") else "."
+        return self.live[: LONGEST_NAME - len(word) - 1] + sign + word
 
     def make(self, database):
         """Empty, with the manners of the live one: owner, encoding, collation, settings of its own."""
@@ -257,12 +260,14 @@ class Postgres:
 
     def kept(self):
         """Databases beside the live one that were made here: [{"name", "bytes", "scratch"}]."""
-        stem = self.live[:39]
         rows = self.question("SELECT datname AS name, pg_database_size(oid) AS bytes FROM pg_database ORDER BY 1")
-        pattern = re.compile(re.escape(stem) + r".*-(before-\d{8}-\d{6}|restore|verify|scrub|copy)$")
-        return [
-            {**r, "scratch": "-before-" not in r["name"]} for r in rows if pattern.fullmatch(r["name"]) and r["name"] != self.live
-        ]
+        return [{**row, "scratch": word in SCRATCH} for row in rows if (word := self._word_of(row["name"]))]
+
+    def _word_of(self, database):
+        """What was added to the live one's name, or "": `shop-staging-before-...` is of another site."""
+        found = re.search(r"-(before-\d{8}-\d{6})\Z|\.(%s)\Z" % "|".join(SCRATCH), database)
+        word = (found.group(1) or found.group(2)) if found else ""
+        return word if word and self.beside(word) == database else ""
 
 
 class Session:
