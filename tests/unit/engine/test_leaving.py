@@ -84,3 +84,14 @@ def test_a_file_that_a_person_changed_says_where_its_copy_stays():
 
 def test_nobody_is_removed_from_under_his_own_feet():
     assert "- web-1  account deploy" not in lines(left("shop", login="deploy"))
+
+
+def test_the_account_of_deploy_keys_goes_though_data_stays_and_peoples_keys_are_taken_back():
+    host = ready("shop", "blog")
+    host.ledger["accounts"]["shop_deploy"] = {"for": "shop"}
+    taken = {"what": "ada may log in as deploy", "erases": False, "undo": {"argv": ["/bin/sh"]}, "at": "2", "for": "shop"}
+    host.ledger["actions"]["team key shop SHA256:x"] = taken
+    told = lines(leave(host, host="web-1", site="shop", layout=Layout(Path("/srv/shop"))))
+    assert "- web-1  account shop_deploy" in told
+    assert "- web-1  account shop" not in told
+    assert "- web-1  take back: ada may log in as deploy" in told
