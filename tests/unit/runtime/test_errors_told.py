@@ -329,3 +329,28 @@ def test_a_command_that_somebody_typed_fills_no_book(monkeypatch):
     assert recording.folder() == ""
     monkeypatch.setenv("NUAGES_GENERATION", "v3-aaaa")
     assert recording.folder() == "/srv/shop/errors"
+
+
+def test_a_unit_that_fails_is_told_unless_its_generation_has_no_traffic(tmp_path, monkeypatch):
+    sent = []
+    release = tmp_path / "numbered" / "v3"
+    release.mkdir(parents=True)
+    (release / "policy.json").write_text(
+        json.dumps({"site": "shop", "number": 3, "build": "b3", "errors": {"mail": ["ann@shop.example"]}})
+    )
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "web.sock").symlink_to("/run/nuages-shop/v3-aaaa/web.sock")
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "cron-nightly.log").write_text("began\nwent wrong\n")
+    for name, value in (("RELEASE", str(release)), ("GENERATION", "v3-aaaa")):
+        monkeypatch.setenv(f"NUAGES_{name}", value)
+    monkeypatch.setenv("MONITOR_SERVICE_RESULT", "exit-code")
+    monkeypatch.setenv("MONITOR_EXIT_STATUS", "7")
+    monkeypatch.setattr(telling, "send_mail", lambda subject, text, _to: sent.append((subject, text)))
+    for unit in ("shop-cron-nightly.service", "shop-worker@v3-aaaa.1.service", "shop-web@v4-bbbb.service"):
+        telling.main(unit)
+    assert [subject for subject, _text in sent] == [
+        "shop: UnitFailed: shop-cron-nightly ended: exit-code 7",
+        "shop: UnitFailed: shop-worker ended: exit-code 7",
+    ]
+    assert "went wrong" in sent[0][1]

@@ -31,10 +31,10 @@ def client(tmp_path, systemd):
     return client
 
 
-def write(client, name, state_="proved", processes=(WEB, WORKER, BEAT), cron=()):
+def write(client, name, state_="proved", processes=(WEB, WORKER, BEAT), cron=(), **more):
     folder = client.site.generation_dir(name)
     os.makedirs(folder)
-    spec = {"number": 1, "build": "b1", "account": "root", "processes": list(processes), "cron": list(cron)}
+    spec = {"number": 1, "build": "b1", "account": "root", "processes": list(processes), "cron": list(cron), **more}
     with open(os.path.join(folder, "spec.json"), "w", encoding="utf-8") as file:
         json.dump(spec, file)
     with client.site.changing() as kept:
@@ -136,6 +136,15 @@ def test_jobs_of_the_clock_follow_the_live_release_and_go_when_it_has_none(clien
     client.settle()
 
     assert "shop-cron-nightly.timer" not in systemd.running
+
+
+def test_what_tells_of_a_failed_unit_is_of_the_live_release(client, systemd):
+    live(client, systemd, "v1-aa", failed={**WEB, "name": "tell", "kind": "failed"})
+    client.settle()
+    folder = Path(client.site.run_dir, "failed")
+    assert "what tells of a failed unit" in (folder / "tell").read_text(encoding="utf-8")
+    assert 'NUAGES_GENERATION="v1-aa"' in (folder / "tell.env").read_text(encoding="utf-8")
+    assert (folder / "tell.env").stat().st_mode & 0o777 == 0o600
 
 
 def test_a_switch_that_holds_moves_the_traffic_and_nothing_else(client, systemd):
