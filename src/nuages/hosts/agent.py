@@ -118,7 +118,7 @@ def read_site(dir):
         "maintenance": os.path.exists(os.path.join(dir, "shared", "maintenance")),
         "maintenance_by": _first_line(os.path.join(dir, "shared", "maintenance")),
         "of_others": _is_of_others(dir),
-        "mark": BEFORE.get(dir) or mark(dir),
+        "mark": (BEFORE.get(dir) or mark(dir)) if CALLER else "",
         "now": time.time(),
     }
 
