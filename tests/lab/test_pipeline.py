@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import smtp_sink
+from deploy_key import DeployKey
 from deployed import Deployed, eventually
 from live_site import MODELS
 from post_box import post_box
@@ -277,3 +278,21 @@ def test_a_migration_waits_for_its_hook_and_is_told(pipe):
     assert pipe.hooked("before_migrate")["NUAGES_HOOK"] == "before_migrate"
     fields = {field["title"]: field["value"] for field in pipe.box.posts[-1]["attachments"][0]["fields"]}
     assert fields["migrations"] == "books.0002_note"
+
+
+def test_a_deploy_key_goes_along_the_same_line(pipe, tmp_path):
+    key = DeployKey(pipe, tmp_path)
+    try:
+        pipe.project.version("by-key")
+        done = key.nuages("deploy")
+        assert pipe.version() == "by-key"
+        assert "not delivered" not in done.stderr, done.stderr
+        assert pipe.hooked("after_switch")
+        pipe.declare(smoke_live='["/version contains Nobody wrote this"]')
+        pipe.project.version("wrong")
+        done = key.nuages("deploy", check=False)
+        assert "what was done has been taken back" in done.stderr
+        assert pipe.version() == "by-key"
+        pipe.in_order()
+    finally:
+        key.leave()
