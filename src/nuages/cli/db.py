@@ -35,4 +35,4 @@ class Words(click.Group):
 
 @click.command(cls=Words)
 def command() -> None:
-    """The site's database: dump it, put a dump back, see what is kept."""
+    """The site's database: dump it, put a dump back, move it to and from here."""

@@ -19,7 +19,7 @@ from nuages.topology.environments import PRODUCTION
 from nuages.topology.loading import FILE
 
 
-@click.command("convert")
+@click.command("convert", short_help="A live site's rows move to PostgreSQL.")
 @click.option(
     "--to", "to", required=True, metavar="postgresql|URL", help="The server's own PostgreSQL, or a database of this address."
 )

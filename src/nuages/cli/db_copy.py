@@ -22,7 +22,7 @@ from nuages.errors import UsageError
 from nuages.settings.configuration import load_configuration, set_quiet
 
 
-@click.command("copy")
+@click.command("copy", short_help="One environment's database into another, scrubbed.")
 @click.argument("source", metavar="FROM")
 @click.argument("target", metavar="TO")
 @click.option("--raw", is_flag=True, help="As it is, personal data and all. Asks twice, and is in the audit log.")

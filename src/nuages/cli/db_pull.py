@@ -24,7 +24,7 @@ from nuages.engine.lock import deploy_lock
 from nuages.errors import UsageError
 
 
-@click.command("pull")
+@click.command("pull", short_help="A site's database to this machine, scrubbed.")
 @click.option(
     "--to", "file", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path), help="Into a file: .tar, .dump, .sqlite3."
 )

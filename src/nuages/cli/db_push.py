@@ -24,7 +24,7 @@ from nuages.errors import UsageError
 LOCAL = "local"
 
 
-@click.command("push")
+@click.command("push", short_help="A dump of this machine becomes a site's database.")
 @click.argument("source", metavar="FILE|local")
 @click.option("--database", "alias", default="default", show_default=True, help="Alias in DATABASES.")
 @click.option("--migrate", is_flag=True, help="Run migrations that the dump lacks, before it goes live.")

@@ -14,7 +14,7 @@ from nuages.data.scrub import Intent, look, summary, warnings
 from nuages.data.scrub_rules import make_scrub
 
 
-@click.command("scrub")
+@click.command("scrub", short_help="What a pull changes, and what looks personal besides.")
 @click.option("--database", "alias", default="default", show_default=True, help="Alias in DATABASES.")
 @json_option
 @with_site
