@@ -56,6 +56,9 @@ def refuse(facts: Facts) -> None:
     """Raises UsageError with everything that PostgreSQL would not take."""
     if facts.vendor == "postgresql":
         raise UsageError("the site's database is PostgreSQL already", hint="nothing to do")
+    if facts.vendor != "sqlite":
+        hint = "pgloader, or manage.py dumpdata and loaddata; then nuages config set DATABASE_URL=postgres://..."
+        raise UsageError(f"rows of {facts.vendor} are not moved yet: SQLite's are", hint=hint)
     if facts.wrong:
         hint = "SQLite keeps any value in any column; mend these first (nuages shell), and run it again"
         raise UsageError(
