@@ -81,7 +81,8 @@ class Store:
     # --- its key ---------------------------------------------------------------------------------------------
 
     def key(self):
-        """Made where there is none. A key that is there is never replaced: old backups would be lost with it."""
+        """Made where there is none; one that was given stays, on a server that had none. A key that is there is never replaced by
+        another: the backups that it opens would be lost with it."""
         if self.known is None:
             os.makedirs(self.folder, mode=0o700, exist_ok=True)
             self.known = {"format": 1, "site": self.config["site"], "password": secrets.token_urlsafe(32), "environment": {}}
@@ -89,7 +90,8 @@ class Store:
         if self.place.startswith("sftp:") and not self.known.get("ssh_key"):
             self.known.update(self._ssh_key())
         self.known["repository"] = self.place
-        if json.dumps(self.known) != before or not os.path.exists(self._path("key.json")):
+        lies = os.path.exists(self._path("key.json"))
+        if not lies or (not self.given and json.dumps(self.known) != before):
             write(self._path("key.json"), self.known)
         return self.known
 

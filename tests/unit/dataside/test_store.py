@@ -50,6 +50,15 @@ def test_a_key_that_was_given_counts_in_place_of_ours(tmp_path):
     assert (found.place, found.known["password"]) == ("sftp:ada@nas:/b/shop", "theirs")
 
 
+def test_a_key_that_was_given_stays_only_where_there_was_none(tmp_path):
+    given = {"password": "theirs", "repository": "/b/shop", "environment": {}}
+    config = {"site": "shop", "dir": str(tmp_path), "to": ""}
+    store.Store(config, dict(given)).key()
+    assert shop(tmp_path).known["password"] == "theirs"
+    store.Store(config, {**given, "password": "another"}).key()
+    assert shop(tmp_path).known["password"] == "theirs"
+
+
 @pytest.mark.parametrize(
     ("said", "what"),
     [
