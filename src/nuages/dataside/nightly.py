@@ -430,7 +430,8 @@ def own(path, account, group):
 
 
 def forget(backups):
-    shutil.rmtree(backups.path("restoring"), ignore_errors=True)
+    for name in ("restoring", "ssh-given"):
+        shutil.rmtree(backups.path(name), ignore_errors=True)
     return {}
 
 

@@ -72,6 +72,7 @@ class Store:
     def __init__(self, config, key=None):
         self.config, self.folder = config, os.path.join(config["dir"], "backups")
         self.given = key
+        self.ssh = "ssh-given" if key and os.path.exists(self._path("key.json")) else "ssh"  # beside the host's own
         self.known = key or read(self._path("key.json"))
         self.place = repository(config) if config.get("to") or not key else key["repository"]
 
@@ -83,8 +84,8 @@ class Store:
     def key(self):
         """Made where there is none; one that was given stays, on a server that had none. A key that is there is never replaced by
         another: the backups that it opens would be lost with it."""
+        os.makedirs(self.folder, mode=0o700, exist_ok=True)
         if self.known is None:
-            os.makedirs(self.folder, mode=0o700, exist_ok=True)
             self.known = {"format": 1, "site": self.config["site"], "password": secrets.token_urlsafe(32), "environment": {}}
         before = json.dumps(self.known)
         if self.place.startswith("sftp:") and not self.known.get("ssh_key"):
@@ -105,7 +106,7 @@ class Store:
             return {"ssh_key": private.read(), "ssh_public": public.read().strip()}
 
     def _ssh_folder(self):
-        folder = self._path("ssh")
+        folder = self._path(self.ssh)
         os.makedirs(folder, mode=0o700, exist_ok=True)
         return folder
 
