@@ -79,14 +79,15 @@ class Recorder:
         if self.proof and not self.proved():
             return
         error = record.exc_info[1] if record.exc_info else None
-        ident, name, where, message = self.kind(record, error)
+        ident, name, where = self.kind(record, error)[:3]
         now = self.clock()
         with self.lock:
             one = self.found.get(ident)
             if one is None and len(self.found) >= KINDS:
-                ident, name, where, message = OVERFLOW
+                ident, name, where = OVERFLOW[:3]
                 one = self.found.get(ident)
             if one is None:
+                message = OVERFLOW[3] if ident == OVERFLOW[0] else _said(record, error)
                 told = {"count": 0, "first": now, "type": name, "where": where, "message": message[:300]}
                 one = self.found[ident] = dict(self.facts, **told)
             one["count"] += 1
@@ -101,10 +102,10 @@ class Recorder:
         self.begin()
 
     def kind(self, record, error):
-        """(id, type, where, message)"""
+        """(id, type, where)"""
         if error is None:
             where = "%s in %s" % (record.funcName, _short(record.pathname))
-            return _digest("log", record.name, str(record.msg), where), record.name, where, record.getMessage()
+            return _digest("log", record.name, str(record.msg), where), record.name, where
         codes = []
         step = error.__traceback__
         while step is not None:
@@ -116,7 +117,7 @@ class Recorder:
             if len(self.known) > REMEMBERED:
                 self.known.clear()
             known = self.known[key] = (*_kind_of(type(error), codes), codes)
-        return (*known[:3], _said(error))
+        return known
 
     def sample(self, ident, record, now):
         from . import telling
@@ -135,8 +136,9 @@ class Recorder:
     # --- beside it -------------------------------------------------------------------------------------------
 
     def begin(self):
-        self._see_to("nuages-errors", self.write)
-        self.wake.set()
+        if not self.wake.is_set():
+            self._see_to("nuages-errors", self.write)
+            self.wake.set()
 
     def _see_to(self, name, work):
         thread = self.threads.get(name)
@@ -227,11 +229,12 @@ def _digest(*parts):
     return hashlib.sha256("\0".join(parts).encode("utf-8", "replace")).hexdigest()[:10]
 
 
-def _said(error):
+def _said(record, error):
+    """Once a second for each kind: to look for secrets in every message would cost more than all the rest."""
     from . import telling
 
     try:
-        text = " ".join(str(error).split())
+        text = " ".join((record.getMessage() if error is None else str(error)).split())
     except Exception:
         text = "(its message can't be read)"
     return telling.cleansed(text[:1000])
