@@ -94,6 +94,7 @@ class Recorder:
             one["last"] = now
             wanted = len(self.traces) < SAMPLES and now - self.sampled.get(ident, 0) > AGAIN
             if wanted:
+                self.sampled = self.sampled if len(self.sampled) < REMEMBERED else {}
                 self.sampled[ident] = now
         if wanted:
             trace = self.sample(ident, record, now)
