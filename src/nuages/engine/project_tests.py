@@ -11,10 +11,9 @@ import contextlib
 import hashlib
 import json
 import re
-import shlex
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,11 +22,11 @@ from nuages.engine.inspecting import Inspected, Work, forget, policy_of, series_
 from nuages.engine.request import Console, Request
 from nuages.environments import build_environment, make_lock
 from nuages.environments.development import development_lines
-from nuages.environments.forms.toml_files import read_toml, table
 from nuages.environments.model import Environment
 from nuages.errors import CommandTimeoutError, EnvironmentBuildError, PipelineError
 from nuages.hosts.command import Command
 from nuages.project.standing_in import StandIns, find_stand_ins, settings_of_desk
+from nuages.project.test_runner import SUMMARY, Runner, choose_runner, pytest_options
 from nuages.release.build import copy_source
 from nuages.release.shipped import RUNTIME
 
@@ -35,30 +34,8 @@ from nuages.release.shipped import RUNTIME
 TAIL = 30  # lines of a failure that are shown
 KEPT = 3  # environments for tests, and 50 results
 RESULTS = 50
-# "5 passed in 0.31s", "Ran 12 tests in 0.4s": what is kept of a run that passed.
-SUMMARY = re.compile(
-    r"^(=+ )?((\d+ \w+, )*\d+ (passed|skipped|failed|error|xfailed|warning)\w*.* in [\d.]+ ?s.*?|Ran \d+ tests? in .*)( =+)?$"
-)
-PYTEST_FILES = (
-    ("pytest.ini", "pytest"),
-    (".pytest.ini", "pytest"),
-    ("pytest.toml", ""),
-    ("setup.cfg", "tool:pytest"),
-    ("tox.ini", "pytest"),
-)
 USES_POSTGRESQL = re.compile(r"django\.contrib\.postgres|django\.contrib\.gis|pgvector|psqlextra")
 Say = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Runner:
-    """What is run: argv without the interpreter's folder, and where, relative to the source."""
-
-    argv: tuple[str, ...]
-    folder: str = "."
-
-    def __str__(self) -> str:
-        return shlex.join(self.argv)
 
 
 @dataclass(frozen=True)
@@ -99,43 +76,6 @@ def run_tests(work: Work, inspected: Inspected, say: Say, note: Say, *, again: b
     summary = next((line.strip("= ") for line in reversed(said) if SUMMARY.match(line.strip())), "passed")
     _keep(kept, summary)
     return Passed(summary)
-
-
-# --- what is run -------------------------------------------------------------------------------------------------
-
-
-def choose_runner(wish: str, root: Path, manage: str, environment: Environment) -> Runner:
-    """`auto`: pytest where the project has configured it and it is installed, else manage.py test."""
-    if wish != "auto":
-        return Runner(tuple(shlex.split(wish)))
-    configured = pytest_options(root)
-    if configured is not None and "pytest" in environment.lock.versions:
-        return Runner(("python", "-m", "pytest"))
-    path = Path(manage)
-    return Runner(("python", path.name, "test", "--noinput"), str(path.parent))
-
-
-def pytest_options(root: Path) -> Mapping[str, str] | None:
-    """What the project tells pytest; None where it does not know of pytest."""
-    import configparser
-
-    options = table(read_toml(root / "pyproject.toml"), "tool", "pytest")
-    if options:
-        return {str(k): str(v) for k, v in (table(options, "ini_options") or options).items()}
-    for name, section in PYTEST_FILES:
-        if not (root / name).is_file():
-            continue
-        if not section:
-            return {str(k): str(v) for k, v in table(read_toml(root / name), "pytest").items()}
-        parser = configparser.RawConfigParser(strict=False)
-        parser.optionxform = str  # type: ignore[assignment,method-assign]
-        with contextlib.suppress(configparser.Error, OSError, UnicodeDecodeError):
-            parser.read(root / name, encoding="utf-8")
-        if parser.has_section(section):
-            return dict(parser.items(section))
-        if name.endswith("pytest.ini"):
-            return {}
-    return None
 
 
 # --- its environment ---------------------------------------------------------------------------------------------

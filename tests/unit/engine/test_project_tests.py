@@ -6,9 +6,10 @@ from types import SimpleNamespace
 import pytest
 
 from nuages.engine import throwaway
-from nuages.engine.project_tests import SUMMARY, choose_database, choose_runner, pytest_options
+from nuages.engine.project_tests import choose_database
 from nuages.environments.development import development_lines, requirement_names
 from nuages.project.standing_in import settings_of_desk
+from nuages.project.test_runner import SUMMARY, choose_runner, pytest_options
 
 
 def environment(**versions):
