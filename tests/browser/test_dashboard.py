@@ -53,6 +53,12 @@ def test_log_lines_arrive_as_they_are_written(page, site):
     assert eventually(lambda: "/nobody-has-this-page" in page.text("logs"))
 
 
+def test_what_strangers_wrote_stays_text(page, site):
+    site.answer("/<img-of-a-stranger-src=x>")
+    assert eventually(lambda: "img-of-a-stranger" in page.text("logs"))
+    assert page.driver.execute_script("return document.querySelectorAll('main img, main script').length") == 0
+
+
 @pytest.mark.skipif(not chromium.AXE.exists(), reason="axe-core is not here; tests/install-services brings it")
 @pytest.mark.parametrize("colours", ["light", "dark"])
 @pytest.mark.parametrize("size", ["desktop", "phone"])

@@ -29,14 +29,14 @@ def chromium() -> str:
 
 
 @contextlib.contextmanager
-def browser(folder: Path) -> Iterator[Any]:
-    """Its own profile in `folder`; every message of its console is kept."""
+def browser(folder: Path, *more: str) -> Iterator[Any]:
+    """Its own profile in `folder`, `more` flags; every message of its console is kept."""
     from selenium import webdriver
     from selenium.webdriver.chrome.service import Service
 
     options = webdriver.ChromeOptions()
     options.binary_location = chromium()
-    for flag in (*FLAGS, f"--user-data-dir={folder}"):
+    for flag in (*FLAGS, *more, f"--user-data-dir={folder}"):
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     driver = webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver")))
