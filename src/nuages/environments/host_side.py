@@ -71,9 +71,10 @@ def make(spec, path, trees):
         host_adopt.take_trees(spec, host_adopt.read_environment(spec, MARKER, WHEELS), trees)
     names = [tree_name(wheel["sha256"]) for wheel in spec["wheels"]]
     missing = [w for w, name in zip(spec["wheels"], names, strict=True) if not os.path.isdir(os.path.join(trees, name))]
-    for wheel in missing:
+    for index, wheel in enumerate(missing):
         print(f"unpacking {wheel['file']}", flush=True)
         unpack(wheel, trees, spec.get("jobs", 1))
+        forget_pieces(wheel, missing[index + 1 :])
     new_environment(spec, path)
     for name in names:
         link_tree(os.path.join(trees, name), path)
@@ -111,7 +112,7 @@ def site_folders(path):
 
 
 def unpack(wheel, trees, jobs):
-    """Whole or not at all. The piece goes once it is unpacked: the store needn't keep it twice."""
+    """Whole or not at all."""
     final = os.path.join(trees, tree_name(wheel["sha256"]))
     partial = final + ".partial"
     shutil.rmtree(partial, ignore_errors=True)
@@ -121,9 +122,15 @@ def unpack(wheel, trees, jobs):
         lay_out(wheel["piece"], wheel["file"], wheel["name"], partial)
     compile_tree(next(site_folders(partial)), jobs)
     os.rename(partial, final)
+
+
+def forget_pieces(wheel, later):
+    """A piece goes once it is unpacked: the store needn't keep it twice. What a source further on is built with stays for it."""
+    wanted = {each["piece"] for other in later for each in (other, *other.get("requires", ()))}
     for each in (wheel, *wheel.get("requires", ())):
-        with contextlib.suppress(OSError):
-            os.unlink(each["piece"])
+        if each["piece"] not in wanted:
+            with contextlib.suppress(OSError):
+                os.unlink(each["piece"])
 
 
 def lay_out(piece, file, name, prefix, python=PLACEHOLDER):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 from nuages.environments.model import Python
 from nuages.environments.resolver import Resolution, refuse, resolve
@@ -23,6 +24,9 @@ INSTEAD = {
     "mysqlclient": ("pymysql", "mysql-connector-python"),
 }
 
+# package -> (first version that works, from this Python on): psycopg2 used a function that Python 3.13 no longer has.
+LEFT_BEHIND = {"psycopg2": ("2.9.10", "3.13"), "psycopg2-binary": ("2.9.10", "3.13")}
+
 
 def add_stack(
     here: Transport,
@@ -35,7 +39,7 @@ def add_stack(
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """(pinned lines to add, notes). A package that the project has keeps the project's version, told where it is
     older than what was proved; a minimum gives way where the project's versions leave no room for it."""
-    lines, notes = against(project, stack)
+    lines, notes = against(project, stack, python.version)
     if not lines:
         return (), notes
     path = keep / f"stack-{_digest(python, project, lines)}.json"
@@ -50,7 +54,7 @@ def add_stack(
     return added, (*notes, *more)
 
 
-def against(project: Sequence[str], stack: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def against(project: Sequence[str], stack: Sequence[str], python: str = "") -> tuple[tuple[str, ...], tuple[str, ...]]:
     """What of the stack is left to resolve, and what the project's own versions mean for it."""
     have = {requirement_name(line): line for line in project}
     lines, notes = [], []
@@ -58,8 +62,11 @@ def against(project: Sequence[str], stack: Sequence[str]) -> tuple[tuple[str, ..
         requirement = Requirement(wish)
         name = canonicalize_name(requirement.name)
         if name not in have:
-            if not any(other in have for other in INSTEAD.get(name, ())):
+            others = [other for other in INSTEAD.get(name, ()) if other in have]
+            dead = [told for other in others if (told := does_not_import(have[other], python))]
+            if len(dead) == len(others):
                 lines.append(wish)
+                notes += [f"{told}; {name} is added, which Django prefers" for told in dead]
             continue
         pin = _pin(have[name])
         if pin and pin not in requirement.specifier:
@@ -67,6 +74,15 @@ def against(project: Sequence[str], stack: Sequence[str]) -> tuple[tuple[str, ..
         if requirement.extras:  # the same version, with what the extra brings
             lines.append(f"{requirement.name}[{','.join(sorted(requirement.extras))}]")
     return tuple(lines), tuple(notes)
+
+
+def does_not_import(line: str, python: str) -> str:
+    """Why a pinned package can't be used under this Python; "" where it can, as far as we know."""
+    fixed, since = LEFT_BEHIND.get(requirement_name(line), ("", ""))
+    pin = _pin(line)
+    if not (fixed and pin and python) or Version(pin) >= Version(fixed) or Version(python) < Version(since):
+        return ""
+    return f"{requirement_name(line)} {pin} does not import on Python {since} and newer"
 
 
 def instead_of(wish: str, versions: Mapping[str, str]) -> str:

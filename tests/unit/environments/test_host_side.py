@@ -31,3 +31,14 @@ def test_programs_of_packages_are_put_in_place(host_side, tmp_path):
     (tmp_path / "tree/bin/python-thing").write_text("x")
     host_side.link_tree(str(tmp_path / "tree"), str(tmp_path / "environment"))
     assert (tmp_path / "environment/bin/python-thing").read_text() == "x"
+
+
+def test_a_wheel_stays_until_the_source_that_is_built_with_it_is_built(host_side, tmp_path):
+    shared, source = ({"piece": str(tmp_path / name)} for name in ("packaging", "psycopg2"))
+    for each in (shared, source):
+        Path(each["piece"]).touch()
+    source["requires"] = [shared]
+    host_side.forget_pieces(shared, [source])
+    assert Path(shared["piece"]).exists()
+    host_side.forget_pieces(source, [])
+    assert not list(tmp_path.iterdir())
