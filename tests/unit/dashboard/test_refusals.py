@@ -187,7 +187,8 @@ def test_framing_sniffing_and_strangers_scripts_are_forbidden_everywhere(client,
 
 @pytest.mark.parametrize("where", ["iframe", "frame", "embed", "object"])
 def test_framing_a_browser_that_says_so_gets_no_page(client, known, where):
-    assert client.status("GET", "/", {**known, "Sec-Fetch-Dest": where, "Sec-Fetch-Site": "cross-site"}) == 403
+    for site in ("cross-site", "same-origin"):
+        assert client.status("GET", "/", {**known, "Sec-Fetch-Dest": where, "Sec-Fetch-Site": site}) == 403
 
 
 def test_no_preflight_is_answered(client, known):
