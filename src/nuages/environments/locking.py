@@ -134,7 +134,8 @@ def _resolve_project(
 ) -> Kept:
     order = (only,) if only else candidates(interpreters(here), hints, wanted)
     read = project_sources.complete(here, root, wishes, order[0])
-    wishes = fit_to_machine(read, nothing_there) if only else fit_to_machine(read)
+    python = order[0].version if only or wanted else ""
+    wishes = fit_to_machine(read, nothing_there, python) if only else fit_to_machine(read, python=python)
     progress("resolving the project's requirements")
     best = choose_resolution(here, root, wishes, order, progress)
     notes = [*notes_on(best.python, hints, wanted), *wishes.notes[len(read.notes) :]]

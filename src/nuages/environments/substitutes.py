@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 
+from nuages.environments.stack import LEFT_BEHIND, does_not_import
 from nuages.environments.wishes import Wishes, requirement_name
 
 
@@ -17,8 +18,10 @@ WHEELS = {"psycopg2": "psycopg2-binary", "psycopg-c": "psycopg-binary"}
 SERVERS = ("uwsgi", "mod-wsgi")
 
 
-def fit_to_machine(wishes: Wishes, which: Which = shutil.which) -> Wishes:
-    """Drivers stay as they are where there is a compiler with pg_config; servers that take minutes to compile never do."""
+def fit_to_machine(wishes: Wishes, which: Which = shutil.which, python: str = "") -> Wishes:
+    """Drivers stay as they are where there is a compiler with pg_config; servers that take minutes to compile never do.
+    `python`: the one that it is for, where no other one may be taken; a pin that can't work on it is lifted.
+    """
     compiler = any(which(name) for name in ("cc", "gcc", "clang")) and bool(which("pg_config"))
     lines, notes = [], []
     for line in wishes.lines:
@@ -27,6 +30,10 @@ def fit_to_machine(wishes: Wishes, which: Which = shutil.which) -> Wishes:
             notes.append(f"{name} is left out: it has no wheel, and the site is served without it")
             continue
         swapped = line if compiler else _swap(line, name)
+        if why := does_not_import(swapped, python):
+            lines.append(f"{name}>={LEFT_BEHIND[name][0]}")
+            notes.append(f"{why}; a newer one stands in")
+            continue
         if swapped != line:
             notes.append(f"{swapped} stands for {line}: the same code, which can't be compiled here")
         lines.append(swapped)
