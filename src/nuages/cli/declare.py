@@ -22,7 +22,13 @@ from nuages.topology.loading import FILE, load_text
 
 
 def declare(
-    site: Site, changes: Mapping[tuple[str, ...], Any], what: str, *, source: str, overrides: dict[str, Any], as_json: bool = False
+    site: Site,
+    changes: Mapping[tuple[str, ...], Any],
+    what: str,
+    *,
+    source: str,
+    overrides: dict[str, Any],
+    as_json: bool = False,
 ) -> bool:
     """`changes`: path in nuages.toml -> value; `overrides`: the same, of the topology. False where it was declined.
 
