@@ -104,7 +104,7 @@ def refuse_change(now: str, wish: str, manifest: Mapping[str, Any], *, deployed:
         raise UsageError(
             f"the rows are in {where}, and {wish} would begin without them",
             hint="nuages db convert --to postgresql moves them, each value compared; to begin without them, say "
-            f'database = "{wish}" under [services] in nuages.toml, and deploy',
+            f'database = "{wish}" under [services] in nuages.toml, and deploy with --no-check',
         )
     if wish == "memcached" and wants_queue(manifest):
         raise UsageError(

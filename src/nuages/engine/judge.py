@@ -61,6 +61,21 @@ def _account(desired: Desired, live: Live) -> str:
     return account if live.site or not account else "nobody"
 
 
+def _refuse_other_database(desired: Desired, live: Live) -> None:
+    """Its tables would be made, empty, and the site would go live on them. Raises MigrationError."""
+    was, wanted = (
+        str((policy.get("services") or {}).get("database") or "") for policy in (live.policy, desired.placement.policy)
+    )
+    if not live.release or not was or was == wanted or "DATABASE_URL" in desired.config.env:
+        return
+    raise MigrationError(
+        f"the rows of this site are in {'its ' + was if was != 'none' else 'a database elsewhere'}, and this release would "
+        f"look for them in {wanted if wanted != 'none' else 'another place'}",
+        where="services.database",
+        hint="`nuages db convert --to postgresql` moves them; --no-check goes live on what is there, and leaves the old rows where they are",
+    )
+
+
 def judge_migrations(
     desired: Desired, seat: Seat, progress: Progress, *, force: bool = False, move: Move | None = None
 ) -> tuple[Judgement, ...]:
@@ -70,6 +85,8 @@ def judge_migrations(
         return ()
     if move:
         return move(desired, live)
+    if not force:
+        _refuse_other_database(desired, live)
     if build.id not in live.builds:  # another deploy has removed it meanwhile
         what = f"build {build.id} is not on this host any more"
         raise ReleaseError(what, where=str(build.path), hint="deploy the commit again")

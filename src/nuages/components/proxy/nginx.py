@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 from nuages.components.contract import Action, Certificate, Description, Directory, File, Link, Placement, Port, Unit
 from nuages.components.proxy import ACME_ROOT, Proxy, names_of
+from nuages.components.proxy.names import taken
 from nuages.components.proxy.urls import asked_of_the_project, local_path, media_path
 from nuages.components.templating import head, render
 from nuages.hosts.command import run
@@ -91,6 +92,7 @@ class Nginx(Proxy):
             verify=run("/usr/sbin/nginx", "-t", "-q", timeout=30),
             units=(Unit("nginx.service", reload=True, on=(path,)),),
             ports=_ports(topology, certificate),
+            conflicts=() if topology.port else (taken(placement),),
         )
 
 
