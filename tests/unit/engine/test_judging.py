@@ -55,6 +55,6 @@ def test_a_release_that_would_go_live_on_empty_tables_is_stopped(was, wanted):
 
 
 def test_whoever_names_a_database_knows_where_the_rows_are():
-    with pytest.raises(Exception) as raised:  # noqa: PT011 - it goes on to ask, which this host does not answer
+    with pytest.raises(Exception) as raised:  # it goes on to ask, which this host does not answer
         moved_to("none", "postgresql", DATABASE_URL="postgresql://u@db.example/d")
     assert "would look for them" not in str(raised.value)
