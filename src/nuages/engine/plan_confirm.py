@@ -17,9 +17,12 @@ EVERYWHERE = ("0.0.0.0", "::", "")  # noqa: S104 - listened on, never asked
 
 
 def is_held(desired: Desired, live: Live, *, window: bool) -> bool:
-    """May the old generation run on whole until the questions are answered? On a server, unless it can't live with the
-    migrated tables; on this machine both share one socket, and nobody could tell who answers."""
-    return desired.placement.topology.remote and bool(live.serving) and not window and bool(list(questions(desired, live)))
+    """May the old generation run on whole until the questions are answered, and every other host has switched as well? On a
+    server, unless it can't live with the migrated tables; on this machine both share one socket, and nobody could tell who
+    answers."""
+    topology = desired.placement.topology
+    waits = len(topology.hosts) > 1 or bool(list(questions(desired, live)))
+    return topology.remote and bool(live.serving) and not window and waits
 
 
 def questions(desired: Desired, live: Live) -> Iterable[Step]:

@@ -154,10 +154,11 @@ def test_an_error_is_told_without_the_secrets_that_it_quotes():
 # --- on a server, what was live runs on whole until the questions are answered ---------------------------------
 
 
-def held(*releases, **live):
-    topology = shop_topology(
-        hosts=(Host("web-1", "192.0.2.11"),), supervisor="systemd", pipeline=Pipeline(smoke_live=(Smoke("/"),))
-    )
+WEB_1, WEB_2 = Host("web-1", "192.0.2.11"), Host("web-2", "192.0.2.12")
+
+
+def held(*releases, hosts=(WEB_1,), asked=(Smoke("/"),), **live):
+    topology = shop_topology(hosts=hosts, supervisor="systemd", pipeline=Pipeline(smoke_live=asked))
     machine = Machine(2, 4 * 2**30, "/usr/bin/python3", "3.13.0", os="debian", os_version="13")
     before = shop_live(*releases, machine=machine, **live)
     return make_plan(shop_desired(before, build=shop_build("b2"), topology=topology), before)
@@ -183,3 +184,11 @@ def test_a_maintenance_page_is_asked_nothing():
     plan = held(shop_release(7), maintenance=True)
     assert plan.confirm == ()
     assert not any("live site" in step.what for step in plan.switch)
+
+
+def test_of_several_hosts_each_old_release_runs_on_until_all_have_switched():
+    plan = held(shop_release(7), hosts=(WEB_1, WEB_2), asked=())
+    *_, traffic, keeps = plan.switch
+    assert (traffic.phase, keeps.phase) == ("switch", "keep")
+    assert "--hold" in traffic.ops[0]["argv"]
+    assert "--hold" not in keeps.ops[0]["argv"]
