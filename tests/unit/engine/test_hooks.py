@@ -154,10 +154,11 @@ def test_an_error_is_told_without_the_secrets_that_it_quotes():
 # --- on a server, what was live runs on whole until the questions are answered ---------------------------------
 
 
+HOME = Smoke("/")
 WEB_1, WEB_2 = Host("web-1", "192.0.2.11"), Host("web-2", "192.0.2.12")
 
 
-def held(*releases, hosts=(WEB_1,), asked=(Smoke("/"),), **live):
+def held(*releases, hosts=(WEB_1,), asked=(HOME,), **live):
     topology = shop_topology(hosts=hosts, supervisor="systemd", pipeline=Pipeline(smoke_live=asked))
     machine = Machine(2, 4 * 2**30, "/usr/bin/python3", "3.13.0", os="debian", os_version="13")
     before = shop_live(*releases, machine=machine, **live)
