@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from nuages.engine.model import Op, Step
-from nuages.engine.readiness_state import EVERYBODY, Ready, Room
+from nuages.engine.readiness.state import EVERYBODY, Ready, Room
 from nuages.release.layout import Layout
 
 

@@ -42,7 +42,9 @@ def pipeline(request: Request, console: Console) -> Iterator[Line]:
     except (LockHeldError, UsageError):  # nothing was tried
         raise
     except Exception as error:
-        line.fails(error if isinstance(error, NuagesError) else NuagesError(f"{type(error).__name__}, which is a fault of Nuages"))
+        line.fails(
+            error if isinstance(error, NuagesError) else NuagesError(f"{type(error).__name__}, which is a fault of Nuages")
+        )
         raise
     finally:
         if line.courier:

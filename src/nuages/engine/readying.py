@@ -10,7 +10,7 @@ from typing import Any
 
 from nuages.components.certificates.own import Given
 from nuages.engine.model import Desired, Live, Seat, Surroundings
-from nuages.engine.readiness_conflicts import OTHER_PORT, port_taken
+from nuages.engine.readiness.conflicts import OTHER_PORT, port_taken
 from nuages.engine.request import Console
 from nuages.engine.surroundings import remember
 from nuages.errors import HostError

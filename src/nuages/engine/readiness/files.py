@@ -9,7 +9,7 @@ from typing import Any
 
 from nuages.components.contract import Description, File, Link
 from nuages.engine.model import Op, Step
-from nuages.engine.readiness_state import EVERYBODY, KEPT, Drift, Piece, Room, revealed, run_op
+from nuages.engine.readiness.state import EVERYBODY, KEPT, Drift, Piece, Room, revealed, run_op
 
 
 LINKS_AND_FILES = ("files", "links", "absent")

@@ -7,7 +7,7 @@ from typing import Any
 
 from nuages.components.contract import Account, Action, Description, Directory
 from nuages.engine.model import Step
-from nuages.engine.readiness_state import Piece, Room, run_op
+from nuages.engine.readiness.state import Piece, Room, run_op
 
 
 def first_step(room: Room, ports: set[int]) -> list[Step]:

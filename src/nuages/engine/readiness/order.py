@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from nuages.components.contract import Description
 from nuages.engine.model import Step
-from nuages.engine.readiness_state import Piece, Room
+from nuages.engine.readiness.state import Piece, Room
 
 
 SECONDS = 90  # a fresh login takes one; a bad line to the other end of the world takes ten

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nuages.components.contract import Description
-from nuages.engine.readiness_state import Ready, Room, run_op
+from nuages.engine.readiness.state import Ready, Room, run_op
 
 
 OTHER_PORT = "it serves somebody else: give this site a port of its own (port = 8080 in nuages.toml), or stop that program first"

@@ -12,12 +12,12 @@ from typing import Any
 
 from nuages.components.contract import Description
 from nuages.engine.model import Step
-from nuages.engine.readiness_conflicts import conflict_questions, conflicts
-from nuages.engine.readiness_files import file_pieces, named_paths, stale_files, verified
-from nuages.engine.readiness_order import in_order
-from nuages.engine.readiness_state import Consent, Drift, Piece, Ready, Room, subject, understand
-from nuages.engine.readiness_things import account_pieces, action_pieces, directory_pieces, first_step, package_steps
-from nuages.engine.readiness_units import stale_units, unit_pieces
+from nuages.engine.readiness.conflicts import conflict_questions, conflicts
+from nuages.engine.readiness.files import file_pieces, named_paths, stale_files, verified
+from nuages.engine.readiness.order import in_order
+from nuages.engine.readiness.state import Consent, Drift, Piece, Ready, Room, subject, understand
+from nuages.engine.readiness.things import account_pieces, action_pieces, directory_pieces, first_step, package_steps
+from nuages.engine.readiness.units import stale_units, unit_pieces
 
 
 __all__ = ["Comparison", "Consent", "Drift", "Ready", "compare", "questions", "steps", "understand"]

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from nuages.components.contract import Description, Unit
 from nuages.engine.model import Op, Step
-from nuages.engine.readiness_files import ours
-from nuages.engine.readiness_state import EVERYBODY, Drift, Piece, Room
+from nuages.engine.readiness.files import ours
+from nuages.engine.readiness.state import EVERYBODY, Drift, Piece, Room
 
 
 ENABLED = ("enabled", "enabled-runtime", "static", "alias", "indirect", "generated", "linked", "linked-runtime")
