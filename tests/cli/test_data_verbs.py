@@ -25,8 +25,17 @@ def test_a_dump_is_never_written_over_a_file(nuages, deployed, tmp_path):
 
 
 def test_a_slip_changes_nothing(nuages, deployed):
-    told = nuages("db", "restore", "shop.tar", input="shopp\n").exception
+    told = nuages("db", "restore", "shop-20261125", input="shopp\n").exception
     assert told.what == "'shopp' is not its name; nothing was changed"
+
+
+def test_where_nobody_answers_yes_is_named(nuages, deployed):
+    told = nuages("db", "restore", "shop-20261125", input="").exception
+    assert (told.what, told.hint) == ("nobody is here to ask; nothing was changed", "--yes says that it is meant")
+
+
+def test_nobody_is_asked_about_a_file_that_is_not_there(nuages, deployed):
+    assert nuages("db", "restore", "nosuch.tar", input="shop\n").exception.what == "there is no file nosuch.tar"
 
 
 def test_a_release_that_can_t_be_entered_is_told(nuages, deployed):

@@ -27,7 +27,9 @@ def test_the_environment_is_named_where_one_likes(said, meant):
 
 def test_each_environment_is_a_site_of_its_own(nuages, protected):
     assert "v2 *" in nuages("releases").output
-    assert "shop-staging has not been deployed yet" in str(nuages("-e", "staging", "releases").exception)
+    error = nuages("-e", "staging", "releases").exception
+    assert "shop-staging has not been deployed yet" in str(error)
+    assert error.hint == "nuages -e staging up"
     assert "v2 *" in nuages("releases").output, "the choice is of one command"
 
 

@@ -93,6 +93,8 @@ def remove(site: Site, name: str, in_use: bool, as_json: bool) -> None:
     write_access(seats, access, f"remove {name}")
     for seat, each in zip(seats, lying, strict=True):
         take_keys(seat, each, tuple(prints))
+    if not as_json:
+        click.echo(f"{name} is let in no more on {', '.join(seat.live.host.name for seat in seats)}")
     _converge(site, f"access remove {name}", as_json=as_json)
 
 
@@ -176,7 +178,9 @@ def _refuse_lockout(lying: Sequence[Lying], gone: set[str], *, in_use: bool) -> 
 
 def _converge(site: Site, what: str, *, as_json: bool) -> None:
     ctx = click.get_current_context()
-    deploy(Request(root=root_of(ctx), what="access", source="live", why=what), terminal(ctx, as_json=as_json))
+    console = terminal(ctx, as_json=as_json)
+    console.calm = "nothing else has to be changed"
+    deploy(Request(root=root_of(ctx), what="access", source="live", why=what), console)
 
 
 def _rows(seats: Sequence[Seat], lying: Sequence[Lying]) -> list[dict[str, Any]]:

@@ -45,7 +45,8 @@ def listing(site: Site, as_json: bool) -> None:
             decision = decide(topology, host, seat.live.web)
             rows.append(_row(seat))
             notes += [note for note in (decision.certificate.note, *decision.notes) if note]
-    click.echo(table(rows, ("host", "names", "signed by", "ends")))
+    if topology.domains or any(seat.live.web and not seat.live.web.served.problem for seat in sites):
+        click.echo(table(rows, ("host", "names", "signed by", "ends")))
     for note in dict.fromkeys(notes):
         click.echo(click.style(note, dim=True))
 

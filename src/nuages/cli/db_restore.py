@@ -51,6 +51,8 @@ def command(
     live = site.deployed()
     if not dump and not undo:
         raise UsageError("which dump?", hint="nuages db list shows those on the host; a FILE made by nuages db backup; or --undo")
+    if dump and not Path(dump).is_file() and ("/" in dump or dump.endswith(".tar")):
+        raise UsageError(f"there is no file {dump}", hint="nuages db list shows the dumps on the host")
     permitted(site)
     source = "what the last restore replaced" if undo and not dump else dump
     meant(site, f"This replaces the database of {target_of(site)} with {source}; what it replaces is kept.", yes=yes)

@@ -110,7 +110,7 @@ def _deploy(home: Path, folder: str, tree: Path, options: Options) -> str:
         try:
             return _perform(home, tree / folder, options)
         except NuagesError as error:
-            error.hint = error.hint.replace("--yes", "git push -o yes")
+            error.hint = error.hint.replace("--yes", "git push -o yes").replace("--skip ", "git push -o skip=")
             show_error(error)
             return f"deploy failed: {error}"
         except click.exceptions.Abort:
@@ -123,6 +123,7 @@ def _deploy(home: Path, folder: str, tree: Path, options: Options) -> str:
 def _perform(home: Path, tree: Path, options: Options) -> str:
     import click
 
+    from nuages.cli.backup_key import after_deploy
     from nuages.cli.console import Terminal
     from nuages.cli.site import site_at, url_at
     from nuages.deploy import deploy
@@ -148,6 +149,8 @@ def _perform(home: Path, tree: Path, options: Options) -> str:
     live = site.live()
     url = url_at(live.address, site.topology, secure=bool(plan.facts["secure"]), name=plan.facts["name"])
     click.echo(f"v{live.number} is live at {url}  {console.elapsed()}" if live.serving else "it is not running: nuages start")
+    if live.serving:
+        after_deploy(site, quiet=False)
     return ""
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from nuages.cli.addons import found_on
+from nuages.cli.console import count
 from nuages.cli.site import Site, json_option, with_site
 from nuages.engine.scaling import scaled
 from nuages.errors import UsageError
@@ -50,7 +51,7 @@ def info_of(site: Site) -> dict[str, Any]:
         "runs": f"Django {facts['django']}, Python {facts['python']}, {topology.server}" if live.release else "",
         "processes": [f"{name}={number}" for name, number in scaled(live).items()] if live.release else [],
         "addons": [addon.name for addon in found_on(site, live)],
-        "config": f"v{config.version}, {len(config.env)} variables" if config else "",
+        "config": f"v{config.version}, {count(len(config.env), 'variable')}" if config else "",
         "git_remote": _remotes(site),
         "folder": str(topology.root),
         "state_in": str(site.layout.dir),

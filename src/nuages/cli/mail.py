@@ -13,6 +13,7 @@ from nuages.errors import MailError
 from nuages.insight.inside import ask_inside
 
 
+FORM = "smtp+tls://USER:PASSWORD@smtp.example:587"
 OPEN, SILENT = "open", "silent"
 
 
@@ -50,7 +51,7 @@ def explained(told: Mapping[str, Any], site: Site) -> MailError:
     """What failed, where, and what to do about it."""
     where, kind = server_of(told), told["kind"]
     dialogue = "\n".join(told["dialogue"][-6:])
-    give = "nuages config set EMAIL_URL=smtp+tls://USER:PASSWORD@smtp.example:587"
+    give = f"nuages config set EMAIL_URL={FORM}"
     if kind == "nobody":
         return MailError(
             "nobody would hear of errors",
@@ -86,7 +87,10 @@ def _no_connection(told: Mapping[str, Any], where: str) -> MailError:
     ports: Mapping[str, str] = told["ports"]
     table = "\n".join(f"port {port}: {_word(said)}" for port, said in ports.items())
     others = [port for port, said in ports.items() if said == OPEN]
-    if told["kind"] == "refused":
+    if told["kind"] == "refused" and told["host"] == "localhost":
+        what = "the site knows of no mail server but localhost, where nothing listens"  # Django's default
+        hint = f"nuages config set EMAIL_URL={FORM}; an address that begins otherwise is not taken"
+    elif told["kind"] == "refused":
         what, hint = "nothing listens there: the connection is refused", "is it the right port, and is the server up?"
     elif others:
         what = f"no answer on port {told['port']}, while port {others[0]} answers: the host's provider blocks it"

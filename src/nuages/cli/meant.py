@@ -24,7 +24,14 @@ def meant(site: Site, what: str, *, yes: bool) -> None:
     if yes or (click.get_current_context().find_root().obj or {}).get("yes"):
         return
     click.echo(what, err=True)
-    typed = click.prompt(f"Type the site's name ({name}) to go on", default="", show_default=False, err=True)
+    try:
+        typed = click.prompt(f"Type the site's name ({name}) to go on", default="", show_default=False, err=True)
+    except click.Abort:
+        if sys.stdin.isatty():
+            raise
+        click.echo(err=True)
+        hint = "--yes says that it is meant"
+        raise UsageError("nobody is here to ask; nothing was changed", where=name, hint=hint) from None
     if not sys.stdin.isatty():
         click.echo(err=True)  # nobody's Return has ended that line
     if typed != name:

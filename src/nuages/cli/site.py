@@ -41,7 +41,9 @@ class Site:
     @property
     def verb(self) -> str:
         """How it is deployed."""
-        return "nuages deploy" if self.topology.remote else "nuages up"
+        environment = self.topology.environment
+        words = "nuages" if environment == "production" else f"nuages -e {environment}"
+        return f"{words} deploy" if self.topology.remote else f"{words} up"
 
     def live(self) -> Live:
         return self.seats()[0].live

@@ -107,7 +107,9 @@ def opened(path):
             member.seek(0)
             yield manifest, member
     except (tarfile.TarError, EOFError, ValueError, StopIteration) as error:
-        raise RefusedError("this is no dump of Nuages", str(error)) from None
+        raise RefusedError(
+            "this is no dump of Nuages", str(error), "one is made by nuages db backup, or listed by nuages db list"
+        ) from None
     except FileNotFoundError:
         raise RefusedError("there is no such dump", path, "nuages db list") from None
 

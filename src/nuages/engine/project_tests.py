@@ -53,7 +53,9 @@ def pass_tests(request: Request, work: Work, inspected: Inspected, console: Cons
         return
 
     def say(line: str) -> None:
-        console.progress(f"| {line[2:]}" if line.startswith("  ") else line)
+        console.progress(
+            line
+        )  # its lines begin with a blank: with -v, and as one that changes. The end of what fails is in the error
 
     passed = run_tests(work, inspected, say, console.note, again=request.rerun_tests)
     again = "" if passed.seconds_ago is None else "; these files passed before, and --rerun-tests runs them again"

@@ -12,7 +12,7 @@ from nuages.errors import UsageError
 CAPABILITIES = ("push", "fetch", "option")
 # git dies where a helper does not take these; what they ask for is so anyway, or is honoured below.
 TAKEN = ("progress", "dry-run", "atomic", "followtags", "force")
-PUSH_OPTIONS = ("message", "wait-lock", "no-check", "yes")
+PUSH_OPTIONS = ("message", "wait-lock", "no-check", "skip", "yes")
 
 
 @dataclass(frozen=True)

@@ -239,7 +239,8 @@ def _port(_facts: Facts, seen: Seen) -> Found:
             "port", BROKEN, said, todo="a firewall of the provider's between here and the host? Open 80 and 443 in its console"
         )
     if seen.doors:
-        return Link("port", what=f"{' and '.join(str(door.port) for door in seen.doors)} are open from here")
+        ports = list(dict.fromkeys(str(door.port) for door in seen.doors))
+        return Link("port", what=f"{' and '.join(ports)} {'is' if len(ports) == 1 else 'are'} open from here")
     return None
 
 

@@ -46,6 +46,7 @@ NEVER = (
     "*.sqlite-*",
     ".DS_Store",
 )
+DUMPS = {".tar": (b"database.dump\0", b"database.sqlite3"), ".dump": (b"PGDMP",)}  # suffix -> how such a file begins
 DECLARED = "nuages.toml"  # what of it makes another build is in the build's choices: an edit of the rest is no new code
 KEPT = ("*.example", "*.sample", "*.template", "*.dist", "*.tmpl")
 
@@ -72,7 +73,7 @@ def read_source(root: Path, here: Transport, cache: Path) -> Source:
     names = listed.stdout.split("\0") if listed and listed.ok else _walk(root)
     listed_names = [n for n in _with_submodules(root, names, here) if n and n != DECLARED and not never(n)]
     _refuse_unreadable_names(root, listed_names)
-    files = tuple(sorted({n for n in listed_names if _is_file(root / n)}))
+    files = tuple(sorted({n for n in listed_names if _is_file(root / n) and not _is_dump(root / n)}))
     if not files:
         raise ProjectError(
             "there are no files here that git tracks or would track",
@@ -101,6 +102,17 @@ def never(name: str) -> bool:
 
 def _is_file(path: Path) -> bool:
     return path.is_symlink() or path.is_file()
+
+
+def _is_dump(path: Path) -> bool:
+    """Rows that `nuages db backup` or `db pull` wrote, or pg_dump: they lie about in the project, and are no part of it."""
+    if path.suffix not in DUMPS or not path.is_file():
+        return False
+    try:
+        with path.open("rb") as file:
+            return file.read(16).startswith(DUMPS[path.suffix])
+    except OSError:
+        return False  # told by whoever reads it next
 
 
 def _walk(root: Path) -> list[str]:

@@ -63,12 +63,12 @@ def test_a_batch_of_pushes_is_answered_ref_by_ref():
 def test_options_of_the_push_are_known_by_name():
     remote = Told()
     heard = said(
-        remote, "option verbosity 0", "option dry-run true", "option push-option message=why it is",
+        remote, "option verbosity 0", "option dry-run true", "option push-option message=why it is", "option push-option skip=tests",
         "option cas x", "push a:b", "", "",
     )  # fmt: skip
-    assert heard[:3] == ["ok", "ok", "ok"]
-    assert heard[3] == "unsupported"
-    assert remote.asked[-1] == Options(verbosity=0, dry_run=True, push={"message": "why it is"})
+    assert heard[:4] == ["ok"] * 4
+    assert heard[4] == "unsupported"
+    assert remote.asked[-1] == Options(verbosity=0, dry_run=True, push={"message": "why it is", "skip": "tests"})
 
 
 def test_an_option_that_is_misspelled_stops_the_push():

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import tarfile
 import time
 
 import pytest
@@ -81,6 +82,16 @@ def test_secrets_and_databases_never_travel_even_when_tracked(project, read, in_
         git(project, "add", "-f", ".")
     found = set(read(project).files)
     assert found == {".env.example", "settings.env.sample", "environment.py", "manage.py", "shop/settings.py"}
+
+
+def test_rows_that_were_dumped_into_the_folder_stay_there(project, read):
+    (project / "shop.tar").write_bytes(tarfile.TarInfo("database.dump").tobuf(tarfile.GNU_FORMAT))
+    (project / "old.tar").write_bytes(tarfile.TarInfo("database.sqlite3").tobuf(tarfile.GNU_FORMAT))
+    (project / "latest.dump").write_bytes(b"PGDMP\x01\x0e")
+    (project / "icons.tar").write_bytes(tarfile.TarInfo("database.svg").tobuf(tarfile.GNU_FORMAT))
+    (project / "core.dump").write_text("a fixture")
+    (project / "gone.tar").symlink_to("nowhere")
+    assert set(read(project).files) == {"core.dump", "gone.tar", "icons.tar", "manage.py", "shop/settings.py"}
 
 
 @pytest.mark.parametrize("in_git", [True, False])

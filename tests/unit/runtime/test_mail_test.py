@@ -93,6 +93,7 @@ TOLD = {
         ({"kind": "silent", "ports": {"25": "silent", "465": "silent", "587": "silent"}}, "blocks outgoing mail"),
         ({"kind": "silent", "ports": {"25": "silent", "587": "open"}}, "port 587 answers"),
         ({"kind": "refused", "ports": {"25": "refused"}}, "nothing listens"),
+        ({"kind": "refused", "host": "localhost", "ports": {"25": "refused"}}, "no mail server but localhost"),
         ({"kind": "unknown"}, "no address is known"),
         ({"kind": "login", "said": "535 no"}, "refuses the login"),
         ({"kind": "tls"}, "no trusted TLS"),
