@@ -148,7 +148,11 @@ def _programs() -> dict[str, str]:
     """The gate's own, the agent that it uses, and what lays environments out: root runs none that a key sends."""
     from nuages.environments.placing import program
 
-    found = {path.name: path.read_text(encoding="utf-8") for path in sorted(GATE.glob("*.py")) if path.name not in ("__init__.py", "keys.py")}
+    found = {
+        path.name: path.read_text(encoding="utf-8")
+        for path in sorted(GATE.glob("*.py"))
+        if path.name not in ("__init__.py", "keys.py")
+    }
     found |= {name: (HOSTS / name).read_text(encoding="utf-8") for name in AGENT}
     with zipfile.ZipFile(program()) as archive:
         found |= {f"environment/{name}": archive.read(name).decode("utf-8") for name in sorted(archive.namelist())}
