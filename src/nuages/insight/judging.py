@@ -75,6 +75,7 @@ def _of_host(host: HostFacts) -> Iterable[str]:
     if not host.reachable:
         yield f"{host.name}: {host.problem}"
         return
+    yield from (f"{host.name}: {said}" for said in host.stopped)
     if host.disk_used > FULL:
         yield f"{host.name}: the disk is {host.disk_used:.0%} full"
     if host.inodes_free < FEW_INODES:

@@ -68,6 +68,7 @@ class HostFacts:
     uptime: float = 0
     clock: float = 0
     updates: Updates | None = None
+    stopped: tuple[str, ...] = ()  # what the site stands on and does not run, in words
 
     @property
     def disk_used(self) -> float:

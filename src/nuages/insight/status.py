@@ -13,7 +13,7 @@ from nuages.engine.observe import questions, understand
 from nuages.errors import HostError
 from nuages.hosts import Hosts
 from nuages.hosts.transport import Transport
-from nuages.insight import backups, book, judging, traffic
+from nuages.insight import backups, book, judging, services, traffic
 from nuages.insight.facts import facts_of, url_of
 from nuages.insight.model import (
     NEVER,
@@ -88,6 +88,7 @@ def asked(
         "traffic": traffic.question(topology, layout, window),
         "errors": book.question(topology, layout, "count"),
         **backups.questions(layout),
+        **services.question(topology),
     }
 
 
@@ -104,7 +105,7 @@ def understood(topology: Topology, layout: Layout, looks: Sequence[Look]) -> Sta
         url=url_of(topology, lead) if lead and lead.serving else "",
         maintenance=any(each.live.maintenance for each in told if each.live),
         release=release,
-        hosts=tuple(host_facts(each) for each in looks),
+        hosts=tuple(replace(host_facts(each), stopped=services.stopped(topology, each.answer or {})) for each in looks),
         processes=tuple(process for each in told for process in processes_of(each)),
         deploys=deploys_of((looks[0].answer or {}).get("audit") or ()),
         certificates=tuple(c for each in told if (c := certificate_of(topology, each))),

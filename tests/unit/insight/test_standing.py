@@ -11,6 +11,7 @@ from nuages.components.certificates.seen import Pair
 from nuages.components.certificates.seen import Seen as Web
 from nuages.errors import HostError
 from nuages.hosts import Hosts
+from nuages.hosts.command import Result
 from nuages.insight import book, links, status
 from nuages.insight.examine import Door, Facts, Seen
 from nuages.insight.model import DEGRADED, DOWN, HEALTHY, NEVER, UNKNOWN
@@ -51,6 +52,30 @@ def test_a_site_with_everything_in_order_is_healthy():
     assert [process.name for process in told.processes] == ["web"]
     assert told.certificates[0].days_left > 59
     json.dumps(told.as_dict())
+
+
+@pytest.mark.parametrize(
+    ("states", "said"),
+    [
+        ({}, ()),
+        ({"shop-backup.timer": "failed"}, ("the timer of backups does not run: systemctl status shop-backup.timer",)),
+        ({"nginx.service": "inactive"}, ("nginx does not run: systemctl status nginx.service",)),
+        ({"postgresql@17-main.service": "inactive"}, ("PostgreSQL does not run",)),
+        ({"postgresql@17-main.service": None}, ("PostgreSQL does not run",)),  # unloaded once it was stopped
+    ],
+)
+def test_what_the_site_stands_on_runs_too(states, said):
+    names = ("nginx.service", "postgresql.service", "postgresql@17-main.service", "shop-cache.service", "shop-backup.timer")
+    states = dict.fromkeys(names, "active") | states
+    blocks = [f"Id={name}\nLoadState=loaded\nActiveState={state}\n" for name, state in states.items() if state]
+    server = host("web-1")
+    server.answers["systemctl show*"] = Result(
+        0, "\n".join([*blocks, "Id=x.service\nLoadState=not-found\nActiveState=inactive\n"]), ""
+    )
+    told = stands(server)
+    assert told.verdict == (DEGRADED if said else HEALTHY)
+    assert len(told.problems) == len(said)
+    assert all(problem.startswith(f"web-1: {words}") for problem, words in zip(told.problems, said, strict=True))
 
 
 def test_a_host_that_can_not_be_reached_does_not_silence_the_others():
