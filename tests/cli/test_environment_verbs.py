@@ -49,3 +49,8 @@ def test_a_protected_environment_is_not_changed_unless_it_is_meant(nuages, prote
 def test_yes_means_it(nuages, protected):
     assert nuages("--yes", "maintenance", "on").output == "maintenance is on\n"
     assert protected.maintenance.exists()
+
+
+def test_a_verbs_own_yes_means_it_too(nuages, protected):
+    assert "is protected" in str(nuages("db", "restore", "shop-20261125").exception)
+    assert "is protected" not in str(nuages("db", "restore", "shop-20261125", "--yes").exception)

@@ -76,7 +76,7 @@ def make_quiet(site: Site, *, as_json: bool) -> None:
 
 def _carried(old: Site, new: Site, hand: Hand, intent: Intent | None, alias: str, console: Terminal, *, loud: bool) -> Pushed:
     with tempfile.TemporaryDirectory(prefix="nuages-copy-") as folder:
-        archive = Path(folder) / "it.tar"
+        archive = Path(folder) / f"{old.topology.name}.tar"
         if intent is None:
             with deploy_lock(old.lead, old.layout, "db copy --raw", reason=f"personal data goes to {new.topology.name}"):
                 pull(hand, None, archive, console.progress)

@@ -46,6 +46,7 @@ WORDS = {
     "logout": "auth:login",
     "members": "access",
     "members:add": "access add",
+    "migrate": "?migrations run with every deploy; by hand: nuages manage migrate",
     "pg": "addons info database",
     "pg:backups": "db list",
     "pg:backups:capture": "db backup",

@@ -100,7 +100,9 @@ def terminal(ctx: click.Context, *, as_json: bool = False, ask: bool = False, on
 
 def permitted(site: Site) -> None:
     """For changes without a plan. Raises UsageError where a protected environment is not meant."""
-    if site.topology.protected and not (click.get_current_context().obj or {}).get("yes"):
+    ctx = click.get_current_context()
+    said = (ctx.obj or {}).get("yes") or ctx.params.get("yes") is True  # before the verb, or an option of its own
+    if site.topology.protected and not said:
         permit(site.topology.name)
 
 

@@ -51,7 +51,7 @@ def push(
     path = send(hand, source, progress)
     try:
         if manifest["engine"] == engine:
-            restored = restore(hand, path, token, report, migrate=migrate, newer=newer, page=page)
+            restored = restore(hand, path, token, report, shown=source.name, migrate=migrate, newer=newer, page=page)
             return Pushed(restored.kept, restored.rows, moved=False)
         if (manifest["engine"], engine) != ("sqlite", "postgresql"):
             what = f"the dump is of {manifest['engine']}, and the site's database is {engine}"

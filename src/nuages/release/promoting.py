@@ -106,7 +106,7 @@ def _adopt(
     command = [origin.python, "-I", str(piece_path(layout / "store", tool)), note]
     return [
         {"op": "file", "path": note, "content": json.dumps({**spec, "adopt": adopt}), "mode": 0o600},
-        {"op": "mkdir", "path": str(layout / "releases"), "mode": 0o755},
+        {"op": "mkdir", "path": str(layout / "releases"), "mode": 0o750},  # as the account's component has it
         {"op": "run", "argv": command, "env": {"LANG": "C.UTF-8", "PATH": "/usr/bin:/bin"}, "timeout": LONGEST},
         {"op": "remove", "paths": [note]},
     ]

@@ -33,7 +33,7 @@ def backups_of(table: Mapping[str, Any]) -> Backups:
         raise TopologyError(f"{found.to!r} is no place for backups", where="backups.to", hint=hint)
     if re.search(r"[\s'\"%\\]", found.to):
         raise TopologyError("spaces, quotes, % and \\ can't be in it", where="backups.to")
-    if not re.fullmatch(r"[A-Za-z0-9 .,:/*~+_-]{1,200}", found.at):
+    if no_time(found.at):
         raise TopologyError(
             f"{found.at!r} is no time", where="backups.at", hint='at = "03:30", or as in systemd.time(7): "Mon,Thu 02:00"'
         )
@@ -42,3 +42,11 @@ def backups_of(table: Mapping[str, Any]) -> Backups:
             "some backups must be kept", where="backups.keep", hint="keep = { daily = 7, weekly = 4, monthly = 6 }"
         )
     return found
+
+
+def no_time(at: str) -> bool:
+    """What can be no calendar event of systemd.time(7), as far as it is seen from here: systemd itself would refuse it in the
+    middle of a deploy."""
+    clock = re.fullmatch(r"(?:.* )?(\d+):(\d+)(?::(\d+))?", at)
+    late = clock and any(int(part or 0) > most for part, most in zip(clock.groups(), (23, 59, 59), strict=True))
+    return bool(late) or not re.fullmatch(r"[A-Za-z0-9 .,:/*~+_-]{1,200}", at)

@@ -60,6 +60,8 @@ def test_none_makes_none():
         ({"to": "/mnt/my disk"}, "backups.to"),
         ({"to": "/mnt/%h"}, "backups.to"),
         ({"at": "25 o'clock"}, "backups.at"),
+        ({"at": "25:99"}, "backups.at"),
+        ({"at": "Mon,Thu 24:00"}, "backups.at"),
         ({"keep": {"daily": -1}}, "backups.keep"),
         ({"keep": {"daily": 0, "weekly": 0, "monthly": 0}}, "backups.keep"),
     ],

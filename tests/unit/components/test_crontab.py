@@ -39,7 +39,7 @@ def test_a_day_of_the_month_and_a_weekday_mean_either_of_them_as_in_crontab():
 
 
 @pytest.mark.parametrize("at", ["60 * * * *", "* 24 * * *", "* * 0 * *", "* * * 13 *", "* * * * 8", "*/0 * * * *", "5-1 * * * *",
-                                "x * * * *", "@reboot", "", "a\nb", "1 2 3 4 5; rm"])  # fmt: skip
+                                "x * * * *", "25:99", "Mon 24:00", "@reboot", "", "a\nb", "1 2 3 4 5; rm"])  # fmt: skip
 def test_what_is_no_time_is_refused_by_its_key(at):
     with pytest.raises(TopologyError) as error:
         calendar(at, "cron.0.at")

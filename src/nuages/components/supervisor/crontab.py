@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from nuages.errors import TopologyError
+from nuages.topology.backups import no_time
 
 
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
@@ -47,7 +48,7 @@ def calendar(at: str, where: str) -> tuple[str, ...]:
 
 
 def _event(text: str, where: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9 .,:/*~+_-]{1,200}", text):
+    if no_time(text):
         raise TopologyError(
             f"{text!r} is no time",
             where=where,
