@@ -1,6 +1,7 @@
 """The dashboard in a real Chromium, on a real site of this machine: every button is pressed, and what it promises is looked at
 from outside."""
 
+import time
 from pathlib import Path
 
 import chromium
@@ -158,6 +159,8 @@ def test_maintenance_on_and_off(page, site):
 
 
 def test_a_deploy_that_fails_says_why_and_what_serves(page, site):
+    assert eventually(lambda: site.answer("/")[0] == 200)  # each worker looks for the maintenance page once a second
+    time.sleep(1.1)
     before = site.get("/")
     site.write(**{"books/version.py": "raise ImportError('of the newest kind')\n"})
     page.press("Deploy")

@@ -13,6 +13,8 @@ from nuages.lab.requirements import missing
 
 # `make test` stays under 20 minutes: these run where they are named, or with NUAGES_FULL=1, which `make lab` sets.
 LONG = {
+    "test_restores_on_a_server.py",
+    "test_deploy_key.py",
     "test_certificates.py",
     "test_dashboard.py",
     "test_data.py",

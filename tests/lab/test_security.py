@@ -22,7 +22,7 @@ from nuages.topology.model import Host
 WRITES = '[project]\nwritable = ["uploads"]\n'
 # What everybody on the host may read of a site: what its visitors get, our own programs, the authority's public half.
 PUBLIC = r"/srv/other/(shared/(static|pages)/|keeper/|site\.json|certificates/(certificate\.(py|json)|authority/(ca\.pem|names\.json)))|/etc/nuages/"
-OWN = r"/srv/other/shared/(media|data|files|home)|/run/nuages-other(/|$)|/run/other-cache/cache\.sock$"
+OWN = r"/srv/other/shared/(media|data|files|home)|/srv/other/errors(/|$)|/run/nuages-other(/|$)|/run/other-cache/cache\.sock$"
 
 
 @pytest.fixture(scope="module")
@@ -217,7 +217,7 @@ def test_a_secret_is_in_files_of_root_and_in_the_site_s_own_environment_and_nowh
     grep = f"grep -rlaF --exclude-dir=proc --exclude-dir=sys -- {marker} {where} 2>/dev/null | xargs -r stat -c '%a %U:%G %n'"
     found = other.host.must(grep, timeout=600).splitlines()
     assert found
-    kept = r"600 root:root /srv/other/(config/v\d+\.json|numbered/v\d+/env\.json|run/generations/[\w-]+/(spec\.json|web\.env))"
+    kept = r"600 root:root /srv/other/(config/v\d+\.json|numbered/v\d+/env\.json|run/generations/[\w-]+/(spec\.json|web\.env)|run/failed/tell\.env)"
     assert [line for line in found if not re.fullmatch(kept, line)] == []
     holders = other.host.must(
         f"for p in /proc/[0-9]*; do tr '\\0' '\\n' < $p/environ 2>/dev/null | grep -qF {marker} && stat -c %U $p; done; true"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 
 import pytest
 from live_site import a_site
@@ -82,6 +83,7 @@ def test_a_live_site_moves_to_postgresql_and_the_old_database_takes_no_more_writ
         server.sql("postgres", "CREATE DATABASE moved")
         told = site.nuages("db", "convert", "--to", f"postgres://postgres@127.0.0.1:{server.port}/moved", "--yes").stdout
         assert "each value compared" in told
+        time.sleep(1.1)  # each worker looks for the maintenance page once a second
         assert site.answer("/")[0] == 200
         assert server.sql("moved", "SELECT count(*) FROM people_customer") == "300"
         assert server.sql("moved", "SELECT count(*) FROM people_audit") == "100"  # its rows, and none that a trigger would add

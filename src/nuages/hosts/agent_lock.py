@@ -26,10 +26,19 @@ def read_lock(path, token, owner, seconds, over=""):
                 return {"holder": holder, "writing": writing}
             if holder:
                 audit(path, "ended by itself", holder, outcome=_outcome(holder))
+        _sweep(path)
         BEFORE[os.path.dirname(path)] = mark(os.path.dirname(path))
         write_file(path, json.dumps(mine))
         audit(path, "taken", mine)
     return {"taken": True}
+
+
+def _sweep(path):
+    """Whoever writes the lock has the guard, so what lies half-written beside it is of somebody who was killed."""
+    begin = os.path.basename(path) + "."
+    for name in os.listdir(os.path.dirname(path)):
+        if name.startswith(begin) and name.endswith(".partial"):
+            os.unlink(os.path.join(os.path.dirname(path), name))
 
 
 def read_renew(path, token, seconds):
