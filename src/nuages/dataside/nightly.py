@@ -354,8 +354,10 @@ def access(backups):
 
 
 def bring(backups):
-    backups.store.key()  # on a new server: the one that was given lies here from now on
+    if not backups.store.given:
+        backups.store.key()
     chosen = newest_of(backups, backups.wish.get("snapshot") or "latest")
+    backups.store.key()  # on a new server: the one that was given lies here from now on, since it is the right one
     folder = backups.path("restoring")
     shutil.rmtree(folder, ignore_errors=True)
     say("fetching %s of %s" % (chosen["id"], chosen["at"]))

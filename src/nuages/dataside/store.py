@@ -123,12 +123,12 @@ class Store:
         """restic's own `sftp.args` came late; the whole command is understood by all of its versions."""
         folder = self._ssh_folder()
         path, hosts = os.path.join(folder, "id_ed25519"), os.path.join(folder, "known_hosts")
-        if self.known.get("ssh_key") and not os.path.exists(path):
-            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-                file.write(self.known["ssh_key"])
-        if self.known.get("known_hosts") and not os.path.exists(hosts):
-            with os.fdopen(os.open(hosts, os.O_WRONLY | os.O_CREAT, 0o600), "w") as file:
-                file.write(self.known["known_hosts"])
+        for name, to in (("ssh_key", path), ("known_hosts", hosts)):
+            if self.known.get(name) and (self.given or not os.path.exists(to)):  # another may have been given before
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(to)
+                with os.fdopen(os.open(to, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+                    file.write(self.known[name])
         user, host, port = sftp_address(self.place)
         words = ["ssh", "-i", path, "-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes", "-o", "UserKnownHostsFile=" + hosts]
         words += ["-o", "StrictHostKeyChecking=accept-new", "-o", "ConnectTimeout=15", "-o", "ServerAliveInterval=15"]

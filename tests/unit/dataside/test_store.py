@@ -59,6 +59,25 @@ def test_a_key_that_was_given_stays_only_where_there_was_none(tmp_path):
     assert shop(tmp_path).known["password"] == "theirs"
 
 
+def test_a_wrong_key_leaves_nothing_behind(tmp_path, monkeypatch):
+    """A second try with the right one would meet it, and so would every backup from then on."""
+    wrong = {"password": "wrong", "repository": "sftp:nas:/b/shop", "environment": {}, "ssh_key": "WRONG", "known_hosts": "X"}
+    right = {**wrong, "password": "right", "ssh_key": "RIGHT"}
+    (tmp_path / "given.json").write_text(json.dumps(wrong))
+    wish = {"config": {"site": "shop", "dir": str(tmp_path), "to": ""}, "key_file": str(tmp_path / "given.json")}
+
+    def refused(found):
+        found._ssh()
+        raise refusal.RefusedError("the key is not this repository's")
+
+    monkeypatch.setattr(store.Store, "snapshots", refused)
+    with pytest.raises(refusal.RefusedError):
+        nightly.bring(nightly.Backups(wish))
+    assert not (tmp_path / "backups/key.json").exists()
+    store.Store(wish["config"], right)._ssh()
+    assert (tmp_path / "backups/ssh/id_ed25519").read_text() == "RIGHT"
+
+
 @pytest.mark.parametrize(
     ("said", "what"),
     [
