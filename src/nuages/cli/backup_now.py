@@ -7,6 +7,7 @@ import os
 
 import click
 
+from nuages.cli.console import count
 from nuages.cli.site import Site, json_option, terminal, with_site
 from nuages.data.backups import keep_key, vault
 
@@ -27,5 +28,7 @@ def command(site: Site, as_json: bool) -> None:
         click.echo(json.dumps({"event": "backed up", **status}))
         return
     new = f", {status['added'] / 1e6:.1f} MB of it new" if status.get("added") is not None else ""
-    click.echo(f"{status['snapshot']}: {status['rows']} rows and {status['files']} uploaded files, {status['seconds']} s{new}")
+    click.echo(
+        f"{status['snapshot']}: {count(status['rows'], 'row')} and {count(status['files'], 'uploaded file')}, {status['seconds']} s{new}"
+    )
     click.echo(f"at {status['to']}" + (click.style(", on the same machine as the site", fg="yellow") if status["here"] else ""))
