@@ -28,7 +28,7 @@ from nuages.topology.loading import FILE
 @json_option
 @with_site
 def command(site: Site, to: str, wait_lock: float, yes: bool, as_json: bool) -> None:
-    """Move the rows of a live site from SQLite to PostgreSQL, and the site with them.
+    """Move the rows of a live site from SQLite or MySQL to PostgreSQL, and the site with them.
 
     It is a deploy: behind the maintenance page, every row is copied and every value compared; then the new release starts on
     the new database. Where anything fails, the old release goes on with the old database, which is kept in any case.

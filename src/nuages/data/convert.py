@@ -29,6 +29,7 @@ from nuages.topology.model import Topology
 ROWS_A_SECOND = 8_000  # measured on a small shared machine: read, written, and read twice to compare
 OVERHEAD = 15  # seconds for tables, start and proof
 PROGRAM = "crossing.py"
+SOURCES = {"sqlite": "SQLite", "mysql": "MySQL"}
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class Facts:
     bytes: int
     wrong: tuple[str, ...]
     unnamed: tuple[str, ...]
+    fence: str = ""  # why the old database could not be closed to writes
 
     @property
     def seconds(self) -> int:
@@ -49,18 +51,22 @@ class Facts:
 
 def facts_of(hand: Hand) -> Facts:
     told = hand.ask("look", program=PROGRAM)
-    return Facts(told["vendor"], told["rows"], told["tables"], told["bytes"], tuple(told["wrong"]), tuple(told["unnamed"]))
+    wrong, unnamed = tuple(told["wrong"]), tuple(told["unnamed"])
+    return Facts(told["vendor"], told["rows"], told["tables"], told["bytes"], wrong, unnamed, told["fence"])
 
 
 def refuse(facts: Facts) -> None:
     """Raises UsageError with everything that PostgreSQL would not take."""
     if facts.vendor == "postgresql":
         raise UsageError("the site's database is PostgreSQL already", hint="nothing to do")
-    if facts.vendor != "sqlite":
-        hint = "pgloader, or manage.py dumpdata and loaddata; then nuages config set DATABASE_URL=postgres://..."
-        raise UsageError(f"rows of {facts.vendor} are not moved yet: SQLite's are", hint=hint)
+    if facts.vendor not in SOURCES:
+        hint = "manage.py dumpdata and loaddata; then nuages config set DATABASE_URL=postgres://..."
+        raise UsageError(f"rows of {facts.vendor} are not moved yet: SQLite's and MySQL's are", hint=hint)
+    if facts.fence:
+        hint = "let it, and run it again; the old database has to refuse writes once its rows are copied"
+        raise UsageError("the old database can't be closed to writes; nothing was changed", detail=facts.fence, hint=hint)
     if facts.wrong:
-        hint = "SQLite keeps any value in any column; mend these first (nuages shell), and run it again"
+        hint = f"{SOURCES[facts.vendor]} takes values that PostgreSQL does not; mend these first (nuages shell), and run it again"
         raise UsageError(
             "PostgreSQL would not take every row; nothing was changed", detail="\n".join(facts.wrong[:20]), hint=hint
         )
@@ -69,6 +75,8 @@ def refuse(facts: Facts) -> None:
 def request_for(topology: Topology, live: Live, hand: Hand, *, url: str = "", wait: float = 0) -> Request:
     """The deploy that moves them. `url`: of a database of the user's own, else the one of `[services]`."""
     overrides: dict[str, Any] = {} if url else {"services": replace(topology.services, database="postgresql")}
+    if "mysqlclient" in ((live.manifest or {}).get("versions") or {}):  # the new release reads the old rows, by its own Python
+        overrides["packages"] = (*topology.packages, "mysqlclient>=2.2")
     env = dict((live.config or {}).get("env") or {})
     return Request(
         root=topology.root,

@@ -159,6 +159,8 @@ def last_numbers(old):
         if old.vendor == "sqlite":
             cursor.execute("SELECT name, seq FROM sqlite_sequence WHERE seq > 0")
         elif old.vendor == "mysql":
+            if not old.mysql_is_mariadb and old.mysql_version >= (8, 0):  # MySQL 8 remembers what it told, for a day
+                cursor.execute("SET SESSION information_schema_stats_expiry = 0")
             cursor.execute(
                 "SELECT TABLE_NAME, AUTO_INCREMENT - 1 FROM information_schema.TABLES "
                 "WHERE TABLE_SCHEMA = DATABASE() AND AUTO_INCREMENT > 1"

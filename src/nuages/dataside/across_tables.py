@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+
 
 SOURCE = "nuages_source"
 BATCH = 2000
+PATIENCE = 3600  # seconds
 
 
 class RefusedError(Exception):
@@ -166,7 +169,7 @@ def rows(connection, table, converted=True):
     """As Python's values of the declared types."""
     sql = "SELECT %s FROM %s" % (table.listed(connection), connection.ops.quote_name(table.name))
     columns = table.columns
-    with connection.chunked_cursor() as cursor:
+    with streaming(connection) as cursor:
         cursor.execute(sql)
         while True:
             batch = cursor.fetchmany(BATCH)
@@ -177,3 +180,12 @@ def rows(connection, table, converted=True):
                     yield [c.read(v, connection) if c.converters else v for c, v in zip(columns, row)]  # noqa: B905
                 except (ValueError, TypeError, ArithmeticError, LookupError) as error:
                     raise RefusedError("%s: a value can't be read: %s: %s" % (table.label, list(row)[:3], error))
+
+
+def streaming(connection):
+    """A cursor that does not hold the whole table: Django's own for MySQL does."""
+    if connection.vendor != "mysql":
+        return connection.chunked_cursor()
+    with connection.cursor() as cursor:
+        cursor.execute("SET SESSION net_write_timeout = %d" % PATIENCE)  # the server would hang up on a slow reader
+    return contextlib.closing(connection.connection.cursor(connection.Database.cursors.SSCursor))

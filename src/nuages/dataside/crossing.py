@@ -1,7 +1,7 @@
 """crossing.py WISH: rows of one engine into a database of another. WISH takes "dir", "account", "alias" and a verb:
 
   {"verb": "look"}                      what of the live database PostgreSQL would refuse, and how much there is to move
-  {"verb": "fence", "up": true}         the live SQLite takes no more writes; "up": false takes that back
+  {"verb": "fence", "up": true}         the live database takes no more writes; "up": false takes that back
   {"verb": "aside", "number": N, "kept": WORD}   an earlier database under the name that is wanted is kept under another
   {"verb": "move", "number": N}         from the live release's database into that of release N, which is not live yet
   {"verb": "mail"}                      does the live release, which should be quiet, keep its mail?
@@ -28,9 +28,6 @@ from project import Project, read
 from refusal import RefusedError, say, told, wish_of
 
 
-ENGINES = {"mysql": "django.db.backends.mysql"}
-
-
 class Coming(Project):
     """A numbered release that is not live yet."""
 
@@ -51,7 +48,7 @@ def look(wish):
 
 
 def fence(wish):
-    answer = inside.ask(live_of(wish), ["fence"], {"alias": wish["alias"], "up": wish["up"]}, say)
+    answer = inside.ask(live_of(wish), inside.FENCE, {"alias": wish["alias"], "up": wish["up"]}, say)
     say("%d tables take no more writes" % answer["fenced"] if wish["up"] else "writes are taken again")
     return answer
 
@@ -94,10 +91,10 @@ def source_of(entry):
     """The live database as a setting of the new release."""
     if entry["vendor"] == "sqlite":
         return {"sqlite": entry["name"]}
-    if entry["vendor"] not in ENGINES:
+    if entry["vendor"] != "mysql":
         raise RefusedError("rows of %s are not moved" % entry["vendor"])
-    names = ("name", "host", "port", "user", "password")
-    return {"entry": {"ENGINE": ENGINES[entry["vendor"]], **{n.upper(): entry[n] for n in names}, "OPTIONS": entry["options"]}}
+    names = ("engine", "name", "host", "port", "user", "password", "options", "time_zone")
+    return {"entry": {name.upper(): entry[name] for name in names}}
 
 
 def load(wish):

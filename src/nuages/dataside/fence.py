@@ -1,6 +1,8 @@
-"""A database of SQLite that is moved elsewhere takes no more writes, from whomever: each fails, and none is lost unseen."""
+"""A database that is moved elsewhere takes no more writes, from whomever: each fails, and none is lost unseen."""
 
 from __future__ import annotations
+
+import fence_mysql
 
 
 WORD = "nuages_moved"
@@ -32,6 +34,11 @@ def main(wish, say):
     from django.db import connections, transaction
 
     connection = connections[wish["alias"]]
+    if connection.vendor == "mysql":
+        with connection.cursor() as cursor:
+            number = fence_mysql.up(connection, cursor) if wish["up"] else fence_mysql.down(cursor, connection.ops.quote_name)
+        connection.close()
+        return {"fenced": number}
     if connection.vendor != "sqlite":
         return {"fenced": 0}
     with transaction.atomic(using=wish["alias"]), connection.cursor() as cursor:

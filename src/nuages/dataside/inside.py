@@ -13,7 +13,8 @@ from refusal import RefusedError, start, tail
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 MARK = "\x1e"
-ACROSS = ["across_tables", "across_compare", "across_look", "across"]
+ACROSS = ["across_tables", "across_compare", "fence_mysql", "across_look", "across"]
+FENCE = ["fence_mysql", "fence"]
 BOOT = r"""
 import json, os, sys, types
 sent = json.loads(sys.stdin.buffer.readline())

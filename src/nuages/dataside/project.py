@@ -34,15 +34,22 @@ def enter(alias, name):
     return connection
 
 
+def plain(value):
+    if isinstance(value, dict):  # MySQL's "ssl"
+        return all(plain(v) for v in value.values())
+    return isinstance(value, (str, int))
+
+
 def databases():
     found = {}
     for alias in connections:
         connection = connections[alias]
         entry = connection.settings_dict
-        options = {k: v for k, v in (entry.get("OPTIONS") or {}).items() if isinstance(v, (str, int))}
+        options = {k: v for k, v in (entry.get("OPTIONS") or {}).items() if plain(v)}
         found[alias] = {"vendor": connection.vendor, "name": str(entry.get("NAME") or ""), "host": str(entry.get("HOST") or ""),
             "port": str(entry.get("PORT") or ""), "user": str(entry.get("USER") or ""),
-            "password": str(entry.get("PASSWORD") or ""), "options": options}
+            "password": str(entry.get("PASSWORD") or ""), "options": options, "engine": entry["ENGINE"],
+            "time_zone": entry.get("TIME_ZONE")}
     return {"databases": found}
 
 

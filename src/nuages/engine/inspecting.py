@@ -167,7 +167,7 @@ def drivers(config: Configuration) -> tuple[str, ...]:
     drivers = []
     if schemes["DATABASE_URL"].startswith(("postgres", "postgis", "pgsql")):
         drivers.append("psycopg[binary]>=3.1.8")
-    if schemes["DATABASE_URL"].startswith("mysql"):
+    if schemes["DATABASE_URL"].startswith(("mysql", "mariadb")):
         drivers.append("mysqlclient>=2.2")
     if any(schemes[name].startswith(("redis", "valkey")) for name in ("CACHE_URL", "REDIS_URL")):
         drivers.append("redis>=4")

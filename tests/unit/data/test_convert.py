@@ -24,7 +24,7 @@ def hand():
 
 
 def test_what_is_postgresql_already_or_of_another_engine_is_refused():
-    for vendor, word in (("postgresql", "already"), ("mysql", "not moved yet")):
+    for vendor, word in (("postgresql", "already"), ("oracle", "not moved yet")):
         with pytest.raises(UsageError, match=word):
             refuse(replace(FACTS, vendor=vendor))
 
@@ -37,6 +37,19 @@ def test_every_value_that_does_not_fit_is_told_at_once():
             )
         )
     assert len(caught.value.detail.splitlines()) == 2
+
+
+def test_what_cant_be_closed_to_writes_is_refused_with_what_to_grant():
+    with pytest.raises(UsageError, match="closed to writes") as caught:
+        refuse(replace(FACTS, vendor="mysql", fence="its user may not make triggers: GRANT TRIGGER ON `shop`.* TO 'shop'@'%'"))
+    assert "GRANT TRIGGER" in caught.value.detail
+
+
+def test_the_new_release_can_read_what_only_the_old_one_was_given_a_driver_for():
+    live = SimpleNamespace(config={}, manifest={"versions": {"mysqlclient": "2.2.8"}})
+    assert request_for(TOPOLOGY, live, hand()).overrides["packages"][-1] == "mysqlclient>=2.2"
+    live = SimpleNamespace(config={}, manifest={"versions": {"pymysql": "1.1.2"}})
+    assert "packages" not in request_for(TOPOLOGY, live, hand()).overrides
 
 
 def test_the_time_behind_the_page_is_told_before():
@@ -66,7 +79,7 @@ def test_writers_are_stopped_before_the_fence_and_started_again_where_it_fails()
 
 
 def test_the_users_own_address_goes_where_the_servers_database_is_wanted():
-    live = SimpleNamespace(config={"env": {"DATABASE_URL": "sqlite:///x"}})
+    live = SimpleNamespace(config={"env": {"DATABASE_URL": "sqlite:///x"}}, manifest=None)
     request = request_for(TOPOLOGY, live, hand())
     assert request.overrides["services"].database == "postgresql"
     assert request.change(Configuration(version=1, env={"DATABASE_URL": "sqlite:///x"})).env == {}
