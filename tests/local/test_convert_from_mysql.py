@@ -136,3 +136,4 @@ def test_a_live_site_moves_with_every_value_and_late_writers_fail(shop):
     for late in ("INSERT INTO wide_counter (n) VALUES (1)", "UPDATE wide_counter SET n = 5", "DELETE FROM wide_counter"):
         with pytest.raises(AssertionError, match="this database has been moved"):
             shop.mysql.sql(late, "shop")
+    assert "PostgreSQL already" in shop.site.refused(*shop.convert("moved"))
