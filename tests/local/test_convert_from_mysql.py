@@ -7,12 +7,12 @@ import time
 
 import pytest
 import wide
-from live_site import SETTINGS, a_site
+from live_site import FULL, SETTINGS, a_site
 from mariadb import mariadb
 from postgres import postgresql
 
 
-pytestmark = pytest.mark.local
+pytestmark = [pytest.mark.local, pytest.mark.skipif(not FULL, reason="two servers and four deploys: NUAGES_FULL=1")]
 # More than wide's own: characters of four bytes, text beyond 64 KB, decimals with all their places, an hour that came twice.
 MORE = """
 import datetime as dt, decimal
