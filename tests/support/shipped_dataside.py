@@ -10,12 +10,12 @@ NAMES = ("refusal", "archive", "project", "postgres", "sqlite", "databases", "up
 
 
 def _load():
-    before = {name: sys.modules.pop(name, None) for name in NAMES}
+    before, path = {name: sys.modules.pop(name, None) for name in NAMES}, list(sys.path)
     sys.path.insert(0, str(DATASIDE))
     try:
         return {name: importlib.import_module(name) for name in NAMES}
     finally:
-        sys.path.remove(str(DATASIDE))
+        sys.path[:] = path  # the programs put their own folder there as well
         for name, module in before.items():
             sys.modules.pop(name, None)
             if module is not None:
