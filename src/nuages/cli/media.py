@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -19,7 +21,16 @@ from nuages.engine.lock import deploy_lock
 from nuages.errors import UsageError
 
 
-delete_option = click.option("--delete", is_flag=True, help="Also remove what only the target has.")
+def options_of(way: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """What both ways have; `way` names the folder here."""
+    kind = click.Path(file_okay=False, path_type=Path)
+    folder = click.option(way, "folder", metavar="FOLDER", type=kind, help="Default: the site that lives here.")
+    delete = click.option("--delete", is_flag=True, help="Also remove what only the target has.")
+
+    def add(function: Callable[..., Any]) -> Callable[..., Any]:
+        return folder(delete(yes_option(json_option(with_site(function)))))
+
+    return add
 
 
 @click.group()
@@ -28,17 +39,7 @@ def command() -> None:
 
 
 @command.command("pull")
-@click.option(
-    "--to",
-    "folder",
-    metavar="FOLDER",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Default: the site that lives here.",
-)
-@delete_option
-@yes_option
-@json_option
-@with_site
+@options_of("--to")
 def pull(site: Site, folder: Path | None, delete: bool, yes: bool, as_json: bool) -> None:
     """Bring the uploads of a site to this machine. They may be personal: they come as they are."""
     site.deployed()
@@ -61,17 +62,7 @@ def pull(site: Site, folder: Path | None, delete: bool, yes: bool, as_json: bool
 
 
 @command.command("push")
-@click.option(
-    "--from",
-    "folder",
-    metavar="FOLDER",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Default: the site that lives here.",
-)
-@delete_option
-@yes_option
-@json_option
-@with_site
+@options_of("--from")
 def push(site: Site, folder: Path | None, delete: bool, yes: bool, as_json: bool) -> None:
     """Send files of this machine into the uploads of a site. Files of the same name are replaced."""
     site.deployed()
