@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from nuages.components.contract import Description
-from nuages.engine.judge import Asking, _comes, judge_migrations
+from nuages.engine.judge import Asking, _comes, _refuse_other_database, judge_migrations
 from nuages.engine.model import Seat
 from nuages.errors import MigrationError
 from nuages.hosts.fake import FakeTransport
@@ -40,11 +40,10 @@ def test_a_database_that_the_plan_makes_need_not_answer_yet(before, url, report,
     assert _comes(asking(before, url), report) is comes
 
 
-def moved_to(database: str, was: str, **env: str) -> tuple[object, ...]:
+def moved_to(database: str, was: str, **env: str) -> None:
     live = shop_live(shop_release(1), policy={"services": {"database": was}})
     policy = {**shop_policy(), "services": {"database": database}}
-    desired = shop_desired(live, config=shop_config(version=2, env=env), policy=policy)
-    return judge_migrations(desired, Seat(FakeTransport(), live), lambda _line: None)
+    _refuse_other_database(shop_desired(live, config=shop_config(version=2, env=env), policy=policy), live)
 
 
 @pytest.mark.parametrize(("was", "wanted"), [("sqlite", "postgresql"), ("postgresql", "sqlite"), ("none", "postgresql")])
@@ -54,7 +53,17 @@ def test_a_release_that_would_go_live_on_empty_tables_is_stopped(was, wanted):
     assert "nuages db convert" in raised.value.hint
 
 
+@pytest.mark.parametrize(("was", "wanted"), [("postgresql", "postgresql"), ("", "postgresql")])
+def test_the_same_database_holds_nothing_up(was, wanted):
+    moved_to(wanted, was)
+
+
 def test_whoever_names_a_database_knows_where_the_rows_are():
-    with pytest.raises(Exception) as raised:  # it goes on to ask, which this host does not answer
-        moved_to("none", "postgresql", DATABASE_URL="postgresql://u@db.example/d")
-    assert "would look for them" not in str(raised.value)
+    moved_to("none", "postgresql", DATABASE_URL="postgresql://u@db.example/d")
+
+
+def test_the_judge_asks_that_first_unless_forced():
+    live = shop_live(shop_release(1), policy={"services": {"database": "sqlite"}})
+    desired = shop_desired(live, config=shop_config(version=2), policy={**shop_policy(), "services": {"database": "postgresql"}})
+    with pytest.raises(MigrationError, match="would look for them in"):
+        judge_migrations(desired, Seat(FakeTransport(), live), lambda _line: None)
